@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#include "ir.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct ir_graph *ir_graph_new(struct cc *cc, const char *name)
+{
+	struct ir_graph *g = cc_new(cc, struct ir_graph);
+
+	g->cc = cc;
+	g->name = name;
+	return g;
+}
+
+static struct ir_value *new_value(struct ir_graph *g, enum ir_value_kind kind, const char *name,
+				  const struct ir_type *type)
+{
+	struct ir_value *v = cc_new(g->cc, struct ir_value);
+
+	v->id = g->next_id++;
+	v->kind = kind;
+	v->name = name;
+	if (type)
+		v->type = *type;
+	v->next = g->values;
+	g->values = v;
+	return v;
+}
+
+struct ir_value *ir_input(struct ir_graph *g, const char *name, const struct ir_type *type)
+{
+	return new_value(g, IR_VALUE_INPUT, name, type);
+}
+
+struct ir_value *ir_const_f32(struct ir_graph *g, const char *name, const struct ir_type *type,
+			      const float *data)
+{
+	struct ir_value *v = new_value(g, IR_VALUE_CONST, name, type);
+
+	cc_assert(g->cc, type->dtype == IR_DT_F32);
+	v->data.f32 = data;
+	return v;
+}
+
+struct ir_value *ir_const_i64(struct ir_graph *g, const char *name, const struct ir_type *type,
+			      const int64_t *data)
+{
+	struct ir_value *v = new_value(g, IR_VALUE_CONST, name, type);
+
+	cc_assert(g->cc, type->dtype == IR_DT_I64);
+	v->data.i64 = data;
+	return v;
+}
+
+static void unlink_use(struct ir_use *use)
+{
+	if (!use->value)
+		return;
+	*use->pprev = use->next;
+	if (use->next)
+		use->next->pprev = use->pprev;
+	use->value = NULL;
+	use->next = NULL;
+	use->pprev = NULL;
+}
+
+void ir_set_input(struct ir_op *op, int slot, struct ir_value *value)
+{
+	struct ir_use *use = &op->in[slot];
+
+	unlink_use(use);
+	if (slot >= op->num_inputs)
+		op->num_inputs = slot + 1;
+	use->op = op;
+	use->value = value;
+	if (!value)
+		return;
+	use->next = value->uses;
+	if (use->next)
+		use->next->pprev = &use->next;
+	use->pprev = &value->uses;
+	value->uses = use;
+}
+
+struct ir_value *ir_in(const struct ir_op *op, int slot)
+{
+	return slot < op->num_inputs ? op->in[slot].value : NULL;
+}
+
+struct ir_op *ir_op_new(struct ir_graph *g, enum ir_opcode opcode, const char *name, int num_inputs,
+			struct ir_value *const *inputs, struct ir_op *before)
+{
+	struct ir_op *op = cc_new(g->cc, struct ir_op);
+
+	cc_assert(g->cc, num_inputs <= IR_MAX_INPUTS);
+	op->opcode = opcode;
+	op->name = name;
+	op->onnx_type = ir_opcode_name(opcode);
+	for (int i = 0; i < num_inputs; i++)
+		ir_set_input(op, i, inputs[i]);
+	op->num_inputs = num_inputs;
+	op->out = new_value(g, IR_VALUE_RESULT, NULL, NULL);
+	op->out->def = op;
+
+	op->next = before;
+	op->prev = before ? before->prev : g->last;
+	*(op->prev ? &op->prev->next : &g->first) = op;
+	*(before ? &before->prev : &g->last) = op;
+	return op;
+}
+
+void ir_replace_all_uses(struct ir_graph *g, struct ir_value *from, struct ir_value *to)
+{
+	cc_assert(g->cc, from != to);
+	while (from->uses) {
+		struct ir_op *op = from->uses->op;
+
+		ir_set_input(op, (int)(from->uses - op->in), to);
+	}
+	for (size_t i = 0; i < g->num_outputs; i++)
+		if (g->outputs[i] == from)
+			g->outputs[i] = to;
+	if (!to->name)
+		to->name = from->name;
+}
+
+void ir_op_erase(struct ir_graph *g, struct ir_op *op)
+{
+	struct ir_value **link = &g->values;
+
+	cc_assert(g->cc, !op->out->uses && !ir_is_output(g, op->out));
+	for (int i = 0; i < op->num_inputs; i++)
+		unlink_use(&op->in[i]);
+	*(op->prev ? &op->prev->next : &g->first) = op->next;
+	*(op->next ? &op->next->prev : &g->last) = op->prev;
+	while (*link != op->out)
+		link = &(*link)->next;
+	*link = op->out->next;
+}
+
+bool ir_is_const(const struct ir_value *v)
+{
+	return v && v->kind == IR_VALUE_CONST;
+}
+
+bool ir_is_output(const struct ir_graph *g, const struct ir_value *v)
+{
+	for (size_t i = 0; i < g->num_outputs; i++)
+		if (g->outputs[i] == v)
+			return true;
+	return false;
+}
+
+size_t ir_num_uses(const struct ir_value *v)
+{
+	size_t n = 0;
+
+	for (const struct ir_use *u = v->uses; u; u = u->next)
+		n++;
+	return n;
+}
+
+struct ir_op *ir_single_user(const struct ir_graph *g, const struct ir_value *v)
+{
+	if (!v->uses || v->uses->next || ir_is_output(g, v))
+		return NULL;
+	return v->uses->op;
+}
+
+struct ir_type ir_type_make(enum ir_dtype dtype, int rank, const int64_t *dims)
+{
+	struct ir_type t = { .dtype = dtype, .rank = rank };
+
+	for (int i = 0; i < rank; i++)
+		t.dim[i] = dims[i];
+	return t;
+}
+
+bool ir_type_equal(const struct ir_type *a, const struct ir_type *b)
+{
+	if (a->dtype != b->dtype || a->rank != b->rank)
+		return false;
+	for (int i = 0; i < a->rank; i++)
+		if (a->dim[i] != b->dim[i])
+			return false;
+	return true;
+}
+
+int64_t ir_type_elements(const struct ir_type *t)
+{
+	int64_t n = 1;
+
+	/* The reader and ir_infer() bound the product by IR_MAX_ELEMENTS. */
+	for (int i = 0; i < t->rank; i++)
+		n *= t->dim[i];
+	return n;
+}
+
+struct ir_nchw ir_type_nchw(const struct ir_type *t)
+{
+	struct ir_nchw s = { 1, 1, 1, 1 };
+
+	switch (t->rank) {
+	case 0:
+		break;
+	case 1:
+		s.c = t->dim[0];
+		break;
+	default:
+		s.n = t->dim[0];
+		s.c = t->dim[1];
+		for (int i = 2; i < t->rank - 1; i++)
+			s.h *= t->dim[i];
+		if (t->rank > 2)
+			s.w = t->dim[t->rank - 1];
+		break;
+	}
+	return s;
+}
+
+void ir_unsupported(struct ir_graph *g, const struct ir_op *op, const char *fmt, ...)
+{
+	char reason[512], where[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	cc_fail(g->cc, ACCELCC_BAD_INPUT, "%s: %s", ir_op_str(op, where, sizeof(where)), reason);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The graph IR: operators on whole tensors in SSA form.
+ *
+ * A value is defined once: by an operator, as a graph input, or as a constant. Operators stand in a
+ * list in an order in which every definition precedes its uses. Each value knows its uses.
+ *
+ * Operators come in two groups: those the reader creates, which mirror ONNX, and the few that passes
+ * turn them into and that the back end lowers (marked "core" in ir_ops.def).
+ */
+#ifndef IR_H
+#define IR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "cc.h"
+
+#define IR_MAX_RANK 8
+#define IR_MAX_INPUTS 5
+#define IR_MAX_ELEMENTS ((int64_t)1 << 33)
+
+enum ir_dtype {
+	IR_DT_NONE,	/* not inferred yet */
+	IR_DT_F32,
+	IR_DT_I64,	/* shapes and other integer operands; never on the device */
+};
+
+struct ir_type {
+	enum ir_dtype dtype;
+	int rank;
+	int64_t dim[IR_MAX_RANK];
+};
+
+/* Constant data; which member is valid follows from the value's dtype. */
+union ir_data {
+	const float *f32;
+	const int64_t *i64;
+	const void *any;
+};
+
+struct ir_op;
+struct ir_use;
+
+enum ir_value_kind {
+	IR_VALUE_RESULT,
+	IR_VALUE_INPUT,
+	IR_VALUE_CONST,
+};
+
+struct ir_value {
+	uint32_t id;
+	enum ir_value_kind kind;
+	const char *name;	/* the model's name, or NULL */
+	struct ir_type type;
+	struct ir_op *def;	/* IR_VALUE_RESULT */
+	union ir_data data;	/* IR_VALUE_CONST */
+	struct ir_use *uses;
+	struct ir_value *next;	/* all values of the graph */
+};
+
+/* One operand slot; an optional operand that is absent has value NULL. */
+struct ir_use {
+	struct ir_value *value;
+	struct ir_op *op;
+	struct ir_use *next, **pprev;	/* on value->uses */
+};
+
+enum ir_opcode {
+#define IR_OP(id, name, core) IR_##id,
+#include "ir_ops.def"
+#undef IR_OP
+	IR_NUM_OPCODES,
+};
+
+struct ir_window {		/* two spatial dimensions; one-dimensional windows have height 1 */
+	int64_t kernel[2];
+	int64_t stride[2];
+	int64_t dilation[2];
+	int64_t pad[4];		/* top, left, bottom, right */
+	enum { IR_PAD_EXPLICIT, IR_PAD_SAME_UPPER, IR_PAD_SAME_LOWER, IR_PAD_VALID } auto_pad;
+	bool ceil_mode;
+	bool count_include_pad;
+};
+
+struct ir_attrs {
+	struct ir_window window;	/* CONV, MAX_POOL, AVG_POOL */
+	int64_t group;			/* CONV */
+	int64_t axis;			/* FLATTEN, SOFTMAX */
+	bool coerce_2d;			/* SOFTMAX before opset 13 */
+	bool allow_zero;		/* RESHAPE */
+	bool trans_a, trans_b;		/* GEMM, MATMUL */
+	float alpha, beta;		/* GEMM */
+	float epsilon;			/* BATCH_NORM */
+	bool relu;			/* core operators: clamp the result at zero */
+};
+
+/* Operand slots by opcode. */
+enum {
+	IR_CONV_X = 0, IR_CONV_W, IR_CONV_BIAS, IR_CONV_RESIDUAL,
+	IR_GEMM_A = 0, IR_GEMM_B, IR_GEMM_C,
+	IR_BN_X = 0, IR_BN_SCALE, IR_BN_SHIFT, IR_BN_MEAN, IR_BN_VAR,
+	IR_AFFINE_X = 0, IR_AFFINE_SCALE, IR_AFFINE_SHIFT,
+	IR_RESHAPE_X = 0, IR_RESHAPE_SHAPE,
+};
+
+struct ir_op {
+	enum ir_opcode opcode;
+	const char *name;	/* the ONNX node's name, for messages */
+	const char *onnx_type;	/* the ONNX operator it came from */
+	int num_inputs;
+	struct ir_use in[IR_MAX_INPUTS];
+	struct ir_value *out;
+	struct ir_attrs attr;
+	struct ir_op *prev, *next;
+};
+
+struct ir_graph {
+	struct cc *cc;
+	const char *name;
+	struct ir_op *first, *last;
+	struct ir_value *values;
+	struct ir_value **inputs, **outputs;
+	const char **output_names;	/* outputs keep their names even when two share a value */
+	size_t num_inputs, num_outputs;
+	uint32_t next_id;
+};
+
+struct ir_graph *ir_graph_new(struct cc *cc, const char *name);
+
+struct ir_value *ir_input(struct ir_graph *g, const char *name, const struct ir_type *type);
+struct ir_value *ir_const_f32(struct ir_graph *g, const char *name, const struct ir_type *type,
+			      const float *data);
+struct ir_value *ir_const_i64(struct ir_graph *g, const char *name, const struct ir_type *type,
+			      const int64_t *data);
+
+/* A new operator with one result, placed before @before (NULL: at the end). */
+struct ir_op *ir_op_new(struct ir_graph *g, enum ir_opcode opcode, const char *name, int num_inputs,
+			struct ir_value *const *inputs, struct ir_op *before);
+void ir_set_input(struct ir_op *op, int slot, struct ir_value *value);
+struct ir_value *ir_in(const struct ir_op *op, int slot);	/* NULL if absent */
+void ir_replace_all_uses(struct ir_graph *g, struct ir_value *from, struct ir_value *to);
+void ir_op_erase(struct ir_graph *g, struct ir_op *op);	/* its result must be unused */
+
+bool ir_is_const(const struct ir_value *v);
+bool ir_is_output(const struct ir_graph *g, const struct ir_value *v);
+/* The only operator that reads @v, or NULL if there are several, none, or @v is a graph output. */
+struct ir_op *ir_single_user(const struct ir_graph *g, const struct ir_value *v);
+size_t ir_num_uses(const struct ir_value *v);
+
+struct ir_type ir_type_make(enum ir_dtype dtype, int rank, const int64_t *dims);
+bool ir_type_equal(const struct ir_type *a, const struct ir_type *b);
+int64_t ir_type_elements(const struct ir_type *t);
+/* Any rank seen as batch, channels, height, width: what the back end's layouts are made of. */
+struct ir_nchw {
+	int64_t n, c, h, w;
+};
+struct ir_nchw ir_type_nchw(const struct ir_type *t);
+
+const char *ir_opcode_name(enum ir_opcode opcode);
+bool ir_opcode_is_core(enum ir_opcode opcode);
+const char *ir_dtype_name(enum ir_dtype dtype);
+const char *ir_type_str(const struct ir_type *t, char *buf, size_t size);
+/* "node 'conv1' (Conv)", for messages */
+const char *ir_op_str(const struct ir_op *op, char *buf, size_t size);
+
+void ir_print(const struct ir_graph *g, FILE *out);
+
+/* Fails the compilation if an invariant does not hold; @after names the pass that ran last. */
+void ir_verify(struct ir_graph *g, const char *after);
+
+/* Compute the result type of one operator from its operands, or fail naming the node. */
+struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op);
+
+_Noreturn void ir_unsupported(struct ir_graph *g, const struct ir_op *op, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <string.h>
+
+#include "ir.h"
+
+static const struct {
+	const char *name;
+	bool core;
+} opcodes[] = {
+#define IR_OP(id, name, core) [IR_##id] = { name, core },
+#include "ir_ops.def"
+#undef IR_OP
+};
+
+const char *ir_opcode_name(enum ir_opcode opcode)
+{
+	return opcodes[opcode].name;
+}
+
+bool ir_opcode_is_core(enum ir_opcode opcode)
+{
+	return opcodes[opcode].core;
+}
+
+const char *ir_dtype_name(enum ir_dtype dtype)
+{
+	switch (dtype) {
+	case IR_DT_F32:
+		return "f32";
+	case IR_DT_I64:
+		return "i64";
+	case IR_DT_NONE:
+		break;
+	}
+	return "?";
+}
+
+const char *ir_type_str(const struct ir_type *t, char *buf, size_t size)
+{
+	size_t len;
+
+	snprintf(buf, size, "%s[", ir_dtype_name(t->dtype));
+	for (int i = 0; i < t->rank; i++) {
+		len = strlen(buf);
+		snprintf(buf + len, size - len, "%s%" PRId64, i ? "," : "", t->dim[i]);
+	}
+	len = strlen(buf);
+	snprintf(buf + len, size - len, "]");
+	return buf;
+}
+
+const char *ir_op_str(const struct ir_op *op, char *buf, size_t size)
+{
+	if (op->name && op->name[0])
+		snprintf(buf, size, "node '%.120s' (%s)", op->name, op->onnx_type);
+	else
+		snprintf(buf, size, "the unnamed %s node that makes '%.120s'", op->onnx_type,
+			 op->out && op->out->name ? op->out->name : "?");
+	return buf;
+}
+
+static void print_window(const struct ir_window *w, FILE *out)
+{
+	static const char *const pads[] = { "", " auto_pad=same_upper", " auto_pad=same_lower",
+					    " auto_pad=valid" };
+
+	fprintf(out, " kernel=%" PRId64 "x%" PRId64, w->kernel[0], w->kernel[1]);
+	if (w->stride[0] != 1 || w->stride[1] != 1)
+		fprintf(out, " stride=%" PRId64 ",%" PRId64, w->stride[0], w->stride[1]);
+	if (w->dilation[0] != 1 || w->dilation[1] != 1)
+		fprintf(out, " dilation=%" PRId64 ",%" PRId64, w->dilation[0], w->dilation[1]);
+	if (w->pad[0] || w->pad[1] || w->pad[2] || w->pad[3])
+		fprintf(out, " pad=%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, w->pad[0], w->pad[1],
+			w->pad[2], w->pad[3]);
+	fprintf(out, "%s%s%s", pads[w->auto_pad], w->ceil_mode ? " ceil" : "",
+		w->count_include_pad ? " count_include_pad" : "");
+}
+
+static void print_attrs(const struct ir_op *op, FILE *out)
+{
+	const struct ir_attrs *a = &op->attr;
+
+	switch (op->opcode) {
+	case IR_CONV:
+		print_window(&a->window, out);
+		if (a->group != 1)
+			fprintf(out, " group=%" PRId64, a->group);
+		break;
+	case IR_MAX_POOL:
+	case IR_AVG_POOL:
+		print_window(&a->window, out);
+		break;
+	case IR_GEMM:
+		fprintf(out, " alpha=%g beta=%g", (double)a->alpha, (double)a->beta);
+		/* fall through */
+	case IR_MATMUL:
+		fprintf(out, "%s%s", a->trans_a ? " trans_a" : "", a->trans_b ? " trans_b" : "");
+		break;
+	case IR_FLATTEN:
+	case IR_SOFTMAX:
+		fprintf(out, " axis=%" PRId64, a->axis);
+		break;
+	case IR_BATCH_NORM:
+		fprintf(out, " epsilon=%g", (double)a->epsilon);
+		break;
+	default:
+		break;
+	}
+	if (a->relu)
+		fputs(" relu", out);
+}
+
+void ir_print(const struct ir_graph *g, FILE *out)
+{
+	char type[128];
+
+	fprintf(out, "graph \"%s\" {\n", g->name ? g->name : "");
+	for (size_t i = 0; i < g->num_inputs; i++)
+		fprintf(out, "  %%%" PRIu32 " = input \"%s\" : %s\n", g->inputs[i]->id, g->inputs[i]->name,
+			ir_type_str(&g->inputs[i]->type, type, sizeof(type)));
+	for (const struct ir_op *op = g->first; op; op = op->next) {
+		fprintf(out, "  %%%" PRIu32 " = %s(", op->out->id, ir_opcode_name(op->opcode));
+		for (int i = 0; i < op->num_inputs; i++) {
+			const struct ir_value *v = op->in[i].value;
+
+			fputs(i ? ", " : "", out);
+			if (!v)
+				fputs("_", out);
+			else if (ir_is_const(v))
+				fprintf(out, "const %s", ir_type_str(&v->type, type, sizeof(type)));
+			else
+				fprintf(out, "%%%" PRIu32, v->id);
+		}
+		fputs(")", out);
+		print_attrs(op, out);
+		fprintf(out, " : %s", ir_type_str(&op->out->type, type, sizeof(type)));
+		if (op->name && op->name[0])
+			fprintf(out, "  // %s", op->name);
+		fputc('\n', out);
+	}
+	for (size_t i = 0; i < g->num_outputs; i++)
+		fprintf(out, "  output \"%s\" = %%%" PRIu32 "\n", g->output_names[i], g->outputs[i]->id);
+	fputs("}\n", out);
+}
