@@ -186,7 +186,8 @@ keep_guest_files()
 		[ ! -f "$f" ] || cp "$f" "$to/vmlinuz"
 	done
 	[ -s "$to/vmlinuz" ] || die "no image of $kver in its packages"
-	root_exec "$W/root" depmod:kmod -b "$base" "$kver"
+	# The 7.x packages have no list of what is built in, which depmod can do without.
+	root_exec "$W/root" depmod:kmod -b "$base" "$kver" 2>/dev/null
 	for m in $MODULES; do
 		# What is built into one of the kernels, or not part of it, is no module there.
 		root_exec "$W/root" modprobe:kmod -d "$base" -S "$kver" --show-depends "$m" 2>/dev/null |
@@ -210,8 +211,8 @@ make_root()
 	# Under the lock nobody else is making one: what is left over was cut short.
 	rm -rf "$NCA_CACHE"/vm-*.tmp.*
 	mkdir -p "$W"/{root,kernels,kdeb,kx,guest}
-	:
 	trap 'rm -rf "$W"' EXIT
+	apt_setup
 	echo "mkroot: reading the package lists of $SUITE and $SUITE-backports" >&2
 	apt-get -q -q update >&2
 	echo "mkroot: fetching packages" >&2
