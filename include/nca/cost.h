@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * NCA cost function: cycles an instruction occupies its engine, and ticks a
+ * DMA transfer occupies its queue. One implementation for simulator and
+ * compiler. Formulas: docs/hardware.md, part III; most are the published
+ * per-instruction costs of NeuronCore-v2 (N = elements per partition, II = 64).
+ */
+#ifndef NCA_COST_H
+#define NCA_COST_H
+
+#include <stdbool.h>
+#include <nca/isa.h>
+
+#define NCA_II	64u	/* least cycles between instructions of one engine */
+
+static inline uint64_t nca_max64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* An innermost stride above 16 bytes halves the access bandwidth. */
+static inline bool nca_ap_strided(const struct nca_ap *a)
+{
+	int64_t s;
+
+	if (!a->nparts || a->size[3] <= 1)
+		return false;
+	s = (int64_t)a->stride[3] * nca_dtype_size(a->dtype);
+	return s > 16 || s < -16;
+}
+
+/* Passes of the array over one moving tile. */
+static inline uint32_t nca_matmul_passes(const struct nca_target *t, const struct nca_inst *in,
+					 uint32_t tile_cols)
+{
+	uint32_t passes = tile_cols > t->pe_cols ? (tile_cols + t->pe_cols - 1) / t->pe_cols : 1;
+
+	if (in->mm.src.dtype == NCA_FP32 && !(in->flags & NCA_F_TF32))
+		passes *= 4;
+	return passes;
+}
+
+static inline bool nca_cost_fast_tt(const struct nca_body_ew *e)
+{
+	const struct nca_ap *a[3] = { &e->dst, &e->src0, &e->src1 };
+
+	for (int i = 0; i < 3; i++)
+		if (a[i]->dtype != NCA_BF16 || a[i]->mem != NCA_MEM_SBUF || a[i]->stride[3] != 1)
+			return false;
+	return e->op0 == NCA_ALU_ADD || e->op0 == NCA_ALU_SUB || e->op0 == NCA_ALU_MUL;
+}
+
+/*
+ * Engine cycles of @in, 0 < result. DMA instructions cost their stream 32
+ * cycles (writing the trigger); control instructions 16.
+ */
+static inline uint64_t nca_cost_cycles(const struct nca_target *t, const struct nca_inst *in)
+{
+	const struct nca_body_ew *e = &in->ew;
+	uint64_t n = nca_ap_elems(&e->dst), s = nca_ap_elems(&e->src0), c;
+	bool two;
+
+	if (in->opcode < NCA_OP_DMA)
+		return 16;
+	if (in->opcode == NCA_OP_DMA)
+		return 32;
+	switch (in->opcode) {
+	case NCA_OP_LDSTAT:	/* four columns a cycle */
+		return nca_max64(16, (nca_ap_elems(&in->mm.src) + 3) / 4) *
+		       nca_matmul_passes(t, in, in->mm.tile.cols);
+	case NCA_OP_MATMUL:
+		return nca_max64(NCA_II, nca_ap_elems(&in->mm.src)) *
+		       nca_matmul_passes(t, in, in->mm.tile.cols);
+	case NCA_OP_TRANSPOSE:
+		c = nca_ap_elems(&in->mm.src);
+		return nca_max64(in->mm.src.nparts, c < 64 ? c : 64);
+	case NCA_OP_TENSOR_TENSOR:
+		two = (e->src0.mem == NCA_MEM_PSUM) == (e->src1.mem == NCA_MEM_PSUM);
+		c = two && !nca_cost_fast_tt(e) ? 2 * n : n;
+		break;
+	case NCA_OP_SCALAR_TENSOR:
+		two = e->dst.dtype == NCA_BF16 && e->src0.dtype == NCA_BF16 &&
+		      e->src1.dtype == NCA_BF16 && n % 2 == 0;
+		c = two ? n : 2 * n;
+		break;
+	case NCA_OP_SCAN:
+	case NCA_OP_SELECT:
+		c = 2 * n;
+		break;
+	case NCA_OP_COPY_PRED:
+		two = e->src0.mem == e->dst.mem;
+		c = two ? 2 * n : n;
+		break;
+	case NCA_OP_REDUCE:
+		c = e->src0.dtype == NCA_BF16 && (e->op0 == NCA_ALU_ADD || e->op0 == NCA_ALU_MAX) ?
+		    (s + 1) / 2 : s;
+		break;
+	case NCA_OP_TENSOR_SCALAR:
+	case NCA_OP_ACTIVATE:
+		c = nca_max64(NCA_II, n) + (e->src1.nparts ? NCA_II : 0);
+		break;
+	case NCA_OP_RECIPROCAL:
+		c = 8 * n;
+		break;
+	case NCA_OP_BN_STATS:
+	case NCA_OP_MAX8:
+	case NCA_OP_INDEX8:
+		c = s;
+		break;
+	case NCA_OP_BN_AGGR:
+		c = (13 * s + 2) / 3;
+		break;
+	case NCA_OP_MEMSET:
+		c = nca_dtype_size(e->dst.dtype) == 2 && e->s0.value == 0 ? (n + 1) / 2 : n;
+		break;
+	case NCA_OP_IOTA:
+	case NCA_OP_AFFINE_SELECT:
+	case NCA_OP_GATHER:
+	case NCA_OP_SCATTER:
+	case NCA_OP_PART_BROADCAST:
+		c = 150 + n;
+		break;
+	case NCA_OP_PART_REDUCE:
+		c = 150 + s * 7;	/* a tree over 128 partitions */
+		break;
+	case NCA_OP_TOPK:
+		c = 150 + s * ((e->param + 7) / 8) * 2;
+		break;
+	default:		/* COPY, SHUFFLE, TRANSPOSE32 */
+		c = n;
+		break;
+	}
+	c = nca_max64(NCA_II, c);
+	if (in->opcode != NCA_OP_SHUFFLE && (nca_ap_strided(&e->dst) || nca_ap_strided(&e->src0)))
+		c *= 2;
+	return c;
+}
+
+
+/* DMA descriptors of a transfer and the bytes of each (the last may be shorter). */
+static inline uint64_t nca_dma_descriptors(const struct nca_body_dma *d, uint32_t *bytes)
+{
+	uint64_t rows = (uint64_t)d->size[0] * d->size[1] * d->size[2], run;
+	bool contiguous = d->dst.stride[3] == d->elem && d->src.stride[3] == d->elem;
+
+	if (!contiguous) {
+		*bytes = d->elem;
+		return rows * d->size[3];
+	}
+	run = (uint64_t)d->size[3] * d->elem;
+	if (run <= 65536) {
+		*bytes = (uint32_t)run;
+		return rows;
+	}
+	*bytes = 65536;
+	return rows * ((run + 65535) / 65536);
+}
+
+/* Ticks one DMA engine needs for one descriptor, device memory not being the limit. */
+static inline uint64_t nca_dma_desc_ticks(const struct nca_target *t, uint32_t bytes)
+{
+	return nca_max64(t->dma_desc_ticks, (((uint64_t)bytes << 16) + t->dma_bpt_q16 - 1) / t->dma_bpt_q16);
+}
+
+/*
+ * Ticks from trigger to completion of a transfer that has @engines DMA engines
+ * and @bw_slices eighths of the device memory bandwidth to itself.
+ */
+static inline uint64_t nca_dma_ticks(const struct nca_target *t, const struct nca_body_dma *d,
+				     uint32_t engines, uint32_t bw_slices)
+{
+	uint32_t bytes;
+	uint64_t n = nca_dma_descriptors(d, &bytes), e, m;
+	unsigned __int128 total = (unsigned __int128)n * bytes;
+
+	if (d->queue != NCA_DMA_SPREAD || !engines)
+		engines = 1;
+	e = (n + engines - 1) / engines * nca_dma_desc_ticks(t, bytes);
+	m = (uint64_t)(total * t->tick_hz * NCA_SLICES / (t->devmem_bw * (bw_slices ? bw_slices : 1)));
+	return t->dma_t0_ticks + nca_max64(e, m);
+}
+
+#endif
