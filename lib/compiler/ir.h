@@ -87,6 +87,7 @@ struct ir_window {		/* two spatial dimensions; one-dimensional windows have heig
 struct ir_attrs {
 	struct ir_window window;	/* CONV, MAX_POOL, AVG_POOL */
 	int64_t group;			/* CONV */
+	bool flat;			/* CONV: the image shrinks to one pixel and the result is [N,C] */
 	int64_t axis;			/* FLATTEN, SOFTMAX */
 	bool coerce_2d;			/* SOFTMAX before opset 13 */
 	bool allow_zero;		/* RESHAPE */

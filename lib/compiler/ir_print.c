@@ -86,6 +86,8 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 		print_window(&a->window, out);
 		if (a->group != 1)
 			fprintf(out, " group=%" PRId64, a->group);
+		if (a->flat)
+			fputs(" flat", out);
 		break;
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:

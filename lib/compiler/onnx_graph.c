@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/* A model's graph: names resolved, nodes imported in order. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "onnx_read.h"
+
+/* uthash's memory comes from the arena too; @cc is in scope wherever the table changes. */
+#define uthash_malloc(size) cc_alloc(cc, size)
+#define uthash_free(p, size) ((void)(p))
+#include <uthash.h>
+
+struct name {
+	const char *key;
+	struct ir_value *value;		/* NULL: a result that is not computed, such as a dropout mask */
+	const struct ir_op *maker;
+	UT_hash_handle hh;
+};
+
+struct reader {
+	struct ir_graph *g;
+	const struct onnx_options *options;
+	struct name *names;
+	int64_t opset;
+};
+
+static void define(struct reader *r, const char *key, struct ir_value *value)
+{
+	struct cc *cc = r->g->cc;
+	struct name *e;
+
+	HASH_FIND_STR(r->names, key, e);
+	if (e)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "the name '%.120s' is defined twice; the model is broken", key);
+	e = cc_new(cc, struct name);
+	e->key = key;
+	e->value = value;
+	HASH_ADD_KEYPTR(hh, r->names, e->key, strlen(e->key), e);
+}
+
+static struct ir_value *lookup(struct reader *r, const char *key, const char *who)
+{
+	struct cc *cc = r->g->cc;
+	struct name *e;
+
+	HASH_FIND_STR(r->names, key, e);
+	if (!e)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "%.160s reads '%.120s', which nothing before it defines; the nodes "
+			"must be in topological order", who, key);
+	if (!e->value)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "%.160s reads '%.120s', a second result of its node that cannot be "
+			"compiled", who, key);
+	return e->value;
+}
+
+static int64_t symbolic_dim(struct reader *r, const char *input, size_t i, const char *name)
+{
+	for (size_t k = 0; k < r->options->num_dims; k++)
+		if (!strcmp(r->options->dims[k].name, name))
+			return r->options->dims[k].value;
+	cc_fail(r->g->cc, ACCELCC_BAD_INPUT, "dimension %zu of input '%.120s' is the symbol '%.60s'; give it a "
+		"value with --dim %.60s=N", i, input, name, name);
+}
+
+static struct ir_type input_type(struct reader *r, const Onnx__ValueInfoProto *info)
+{
+	const Onnx__TypeProto__Tensor *tensor;
+	struct ir_type t = { .dtype = IR_DT_F32 };
+	struct cc *cc = r->g->cc;
+	int64_t total = 1;
+
+	if (!info->type || info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
+	    !info->type->tensor_type || !info->type->tensor_type->shape)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' is not a tensor of known shape", info->name);
+	tensor = info->type->tensor_type;
+	if (tensor->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' has ONNX element type %d, and only float32 (1) inputs "
+			"can be compiled", info->name, (int)tensor->elem_type);
+	if (tensor->shape->n_dim > IR_MAX_RANK)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' has %zu dimensions, more than %d", info->name,
+			tensor->shape->n_dim, IR_MAX_RANK);
+	t.rank = (int)tensor->shape->n_dim;
+	for (size_t i = 0; i < tensor->shape->n_dim; i++) {
+		const Onnx__TensorShapeProto__Dimension *d = tensor->shape->dim[i];
+
+		if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
+			t.dim[i] = d->dim_value;
+		else
+			t.dim[i] = symbolic_dim(r, info->name, i,
+				d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
+				d->dim_param ? d->dim_param : "?");
+		if (t.dim[i] <= 0 || __builtin_mul_overflow(total, t.dim[i], &total) ||
+		    total > IR_MAX_ELEMENTS)
+			cc_fail(cc, ACCELCC_BAD_INPUT, "dimension %zu of input '%.120s' is %" PRId64 "; it must be "
+				"positive, and the tensor no larger than %" PRId64 " elements", i, info->name,
+				t.dim[i], IR_MAX_ELEMENTS);
+	}
+	return t;
+}
+
+static void read_inputs(struct reader *r, const Onnx__GraphProto *p)
+{
+	struct cc *cc = r->g->cc;
+
+	for (size_t i = 0; i < p->n_initializer; i++) {
+		const Onnx__TensorProto *t = p->initializer[i];
+
+		if (!t->name || !t->name[0])
+			cc_fail(cc, ACCELCC_BAD_INPUT, "initializer %zu has no name", i);
+		define(r, t->name, onnx_tensor(r->g, t, t->name));
+	}
+	r->g->inputs = cc_new_n(cc, struct ir_value *, p->n_input);
+	for (size_t i = 0; i < p->n_input; i++) {
+		const Onnx__ValueInfoProto *info = p->input[i];
+		struct name *known = NULL;
+		struct ir_type t;
+
+		if (!info->name || !info->name[0])
+			cc_fail(cc, ACCELCC_BAD_INPUT, "graph input %zu has no name", i);
+		HASH_FIND_STR(r->names, info->name, known);
+		/* Older models list their initializers among the inputs. */
+		if (known && ir_is_const(known->value))
+			continue;
+		t = input_type(r, info);
+		r->g->inputs[r->g->num_inputs] = ir_input(r->g, info->name, &t);
+		define(r, info->name, r->g->inputs[r->g->num_inputs++]);
+	}
+	if (!r->g->num_inputs)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "the graph has no inputs, so there is nothing to run");
+}
+
+static void read_node(struct reader *r, const Onnx__NodeProto *p, size_t index)
+{
+	struct cc *cc = r->g->cc;
+	struct onnx_node n = { .g = r->g, .proto = p, .opset = r->opset };
+	struct ir_value *result;
+	char who[200];
+
+	n.name = p->name && p->name[0] ? p->name :
+		 p->n_output && p->output[0] && p->output[0][0] ? p->output[0] :
+		 cc_printf(cc, "#%zu", index);
+	snprintf(who, sizeof(who), "node '%.120s' (%.40s)", n.name, p->op_type ? p->op_type : "?");
+	if (p->n_output < 1 || !p->output[0] || !p->output[0][0])
+		onnx_node_fail(&n, "it has no result");
+	n.num_in = p->n_input;
+	/* Trailing empty names stand for optional inputs left out. */
+	while (n.num_in && (!p->input[n.num_in - 1] || !p->input[n.num_in - 1][0]))
+		n.num_in--;
+	for (size_t i = 0; i < n.num_in && i < IR_MAX_INPUTS; i++)
+		if (p->input[i] && p->input[i][0])
+			n.in[i] = lookup(r, p->input[i], who);
+	result = onnx_import_node(&n);
+	if (!result->name)
+		result->name = p->output[0];
+	define(r, p->output[0], result);
+	for (size_t i = 1; i < p->n_output; i++)
+		if (p->output[i] && p->output[i][0])
+			define(r, p->output[i], NULL);
+}
+
+static void read_outputs(struct reader *r, const Onnx__GraphProto *p)
+{
+	struct ir_graph *g = r->g;
+
+	g->outputs = cc_new_n(g->cc, struct ir_value *, p->n_output);
+	g->output_names = cc_new_n(g->cc, const char *, p->n_output);
+	for (size_t i = 0; i < p->n_output; i++) {
+		const char *name = p->output[i]->name;
+
+		if (!name || !name[0])
+			cc_fail(g->cc, ACCELCC_BAD_INPUT, "graph output %zu has no name", i);
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(name, g->output_names[k]))
+				cc_fail(g->cc, ACCELCC_BAD_INPUT, "the graph output '%.120s' is listed twice", name);
+		g->outputs[i] = lookup(r, name, "the graph's output list");
+		g->output_names[i] = name;
+	}
+	g->num_outputs = p->n_output;
+	if (!g->num_outputs)
+		cc_fail(g->cc, ACCELCC_BAD_INPUT, "the graph has no outputs, so there is nothing to compute");
+}
+
+static int64_t find_opset(struct cc *cc, const Onnx__ModelProto *model)
+{
+	int64_t opset = 0;
+
+	for (size_t i = 0; i < model->n_opset_import; i++) {
+		const Onnx__OperatorSetIdProto *id = model->opset_import[i];
+
+		if (!id->domain || !id->domain[0] || !strcmp(id->domain, "ai.onnx"))
+			opset = id->version;
+	}
+	if (opset < ONNX_MIN_OPSET || opset > ONNX_MAX_OPSET)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "the model uses ONNX opset %" PRId64 ", and %d to %d are understood; "
+			"convert it with onnx.version_converter", opset, ONNX_MIN_OPSET, ONNX_MAX_OPSET);
+	return opset;
+}
+
+struct ir_graph *onnx_read(struct cc *cc, const void *data, size_t size, const struct onnx_options *options)
+{
+	const Onnx__ModelProto *model = onnx_parse(cc, data, size);
+	struct reader r = { .options = options };
+	const Onnx__GraphProto *p = model->graph;
+
+	if (!p)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "the file has no graph; it is not an ONNX model");
+	r.opset = find_opset(cc, model);
+	if (p->n_sparse_initializer)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "the model has sparse initializers, which cannot be compiled");
+	r.g = ir_graph_new(cc, p->name ? p->name : "");
+	read_inputs(&r, p);
+	for (size_t i = 0; i < p->n_node; i++)
+		read_node(&r, p->node[i], i);
+	read_outputs(&r, p);
+	return r.g;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* ONNX files: bytes -> protobuf message -> graph IR. */
+#ifndef ONNX_READ_H
+#define ONNX_READ_H
+
+#include "ir.h"
+#include "onnx.pb-c.h"
+
+/* The smallest opset whose operators mean what the reader takes them to mean, and the last one checked. */
+#define ONNX_MIN_OPSET 7
+#define ONNX_MAX_OPSET 23
+
+struct onnx_options {
+	const struct accelcc_dim *dims;
+	size_t num_dims;
+};
+
+/* Parse a file into the graph IR; fails the compilation on anything broken or unsupported. */
+struct ir_graph *onnx_read(struct cc *cc, const void *data, size_t size, const struct onnx_options *options);
+
+/* The protobuf layer: checks nesting before protobuf-c recurses into the file. */
+Onnx__ModelProto *onnx_parse(struct cc *cc, const void *data, size_t size);
+
+/* An initializer or a Constant's value; @what names it in messages. */
+struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, const char *what);
+
+/* One node. Operands have been looked up; an absent optional operand is NULL. */
+struct onnx_node {
+	struct ir_graph *g;
+	const Onnx__NodeProto *proto;
+	int64_t opset;
+	const char *name;
+	struct ir_value *in[IR_MAX_INPUTS];
+	size_t num_in;
+	uint64_t attrs_taken;
+};
+
+/* Build the IR of one node; returns its first result. */
+struct ir_value *onnx_import_node(struct onnx_node *n);
+
+_Noreturn void onnx_node_fail(const struct onnx_node *n, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Attributes: each returns false when absent and fails on a wrong type. */
+bool onnx_attr_int(struct onnx_node *n, const char *name, int64_t *value);
+bool onnx_attr_float(struct onnx_node *n, const char *name, float *value);
+bool onnx_attr_ints(struct onnx_node *n, const char *name, const int64_t **values, size_t *num);
+bool onnx_attr_string(struct onnx_node *n, const char *name, const char **value);
+const Onnx__TensorProto *onnx_attr_tensor(struct onnx_node *n, const char *name);
+bool onnx_attr_floats(struct onnx_node *n, const char *name, const float **values, size_t *num);
+/* Fails if the node has an attribute that nobody asked for. */
+void onnx_attrs_done(struct onnx_node *n);
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <string.h>
+
+#include "onnx_read.h"
+
+static float half_to_float(uint16_t h)
+{
+	uint32_t sign = (uint32_t)(h & 0x8000) << 16, exp = h >> 10 & 31, man = h & 0x3ff, bits;
+	float f;
+
+	if (exp == 31) {
+		bits = sign | 0x7f800000 | man << 13;
+	} else if (exp) {
+		bits = sign | (exp + 112) << 23 | man << 13;
+	} else {
+		/* A subnormal half is man * 2^-24, which a float represents exactly. */
+		f = (float)man * 0x1p-24f;
+		return sign ? -f : f;
+	}
+	memcpy(&f, &bits, sizeof(f));
+	return f;
+}
+
+static float bfloat_to_float(uint16_t b)
+{
+	uint32_t bits = (uint32_t)b << 16;
+	float f;
+
+	memcpy(&f, &bits, sizeof(f));
+	return f;
+}
+
+struct source {
+	const Onnx__TensorProto *t;
+	const char *what;
+	int64_t n;
+};
+
+/* Raw bytes are little endian and unaligned. */
+static const uint8_t *raw(struct cc *cc, const struct source *s, size_t elem)
+{
+	if (!s->t->has_raw_data)
+		return NULL;
+	if (s->t->raw_data.len != (size_t)s->n * elem)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has %zu bytes of data where its shape asks for "
+			"%" PRId64 " elements of %zu", s->what, s->t->raw_data.len, s->n, elem);
+	return s->t->raw_data.data;
+}
+
+static void check_count(struct cc *cc, const struct source *s, size_t have)
+{
+	if (have != (size_t)s->n)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has %zu elements of data where its shape asks for "
+			"%" PRId64, s->what, have, s->n);
+}
+
+static float *read_f32(struct cc *cc, const struct source *s)
+{
+	size_t n = (size_t)s->n;
+	bool half = s->t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
+	const uint8_t *bytes;
+	float *out;
+
+	switch (s->t->data_type) {
+	case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
+		bytes = raw(cc, s, 4);
+		if (!bytes)
+			check_count(cc, s, s->t->n_float_data);
+		out = cc_new_n(cc, float, n);
+		memcpy(out, bytes ? (const void *)bytes : s->t->float_data, n * 4);
+		return out;
+	case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
+		bytes = raw(cc, s, 8);
+		if (!bytes)
+			check_count(cc, s, s->t->n_double_data);
+		out = cc_new_n(cc, float, n);
+		for (size_t i = 0; i < n; i++) {
+			double d;
+
+			if (bytes)
+				memcpy(&d, bytes + i * 8, 8);
+			else
+				d = s->t->double_data[i];
+			out[i] = (float)d;
+		}
+		return out;
+	default:
+		bytes = raw(cc, s, 2);
+		if (!bytes)
+			check_count(cc, s, s->t->n_int32_data);
+		out = cc_new_n(cc, float, n);
+		for (size_t i = 0; i < n; i++) {
+			uint16_t h;
+
+			if (bytes)
+				memcpy(&h, bytes + i * 2, 2);
+			else
+				h = (uint16_t)s->t->int32_data[i];
+			out[i] = half ? half_to_float(h) : bfloat_to_float(h);
+		}
+		return out;
+	}
+}
+
+static int64_t *read_i64(struct cc *cc, const struct source *s)
+{
+	size_t n = (size_t)s->n, elem;
+	const uint8_t *bytes;
+	int64_t *out;
+
+	switch (s->t->data_type) {
+	case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
+		elem = 8;
+		break;
+	case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
+		elem = 4;
+		break;
+	default:
+		elem = 1;
+		break;
+	}
+	bytes = raw(cc, s, elem);
+	if (!bytes)
+		check_count(cc, s, elem == 8 ? s->t->n_int64_data : s->t->n_int32_data);
+	out = cc_new_n(cc, int64_t, n);
+	for (size_t i = 0; i < n; i++) {
+		int32_t v32;
+
+		if (!bytes)
+			out[i] = elem == 8 ? s->t->int64_data[i] : s->t->int32_data[i];
+		else if (elem == 8)
+			memcpy(&out[i], bytes + i * 8, 8);
+		else if (elem == 4)
+			memcpy(&v32, bytes + i * 4, 4), out[i] = v32;
+		else
+			out[i] = s->t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8 ? (int8_t)bytes[i] :
+											  bytes[i];
+	}
+	return out;
+}
+
+struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, const char *what)
+{
+	struct ir_type type = { .rank = (int)t->n_dims };
+	struct source s = { .t = t, .what = what, .n = 1 };
+	struct cc *cc = g->cc;
+
+	if (t->n_dims > IR_MAX_RANK)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has %zu dimensions, more than %d", what, t->n_dims,
+			IR_MAX_RANK);
+	for (size_t i = 0; i < t->n_dims; i++) {
+		/* A shape operand may be an empty vector: Reshape to a scalar. */
+		if (t->dims[i] < 0 || (t->dims[i] == 0 && t->n_dims != 1) ||
+		    __builtin_mul_overflow(s.n, t->dims[i], &s.n) || s.n > IR_MAX_ELEMENTS)
+			cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has an impossible shape (dimension %zu is %"
+				PRId64 ")", what, i, t->dims[i]);
+		type.dim[i] = t->dims[i];
+	}
+	if (t->segment)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' is split into segments, which cannot be read", what);
+	if (t->n_external_data || t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' keeps its data in another file; save the model with "
+			"its data inside (onnx.save with save_as_external_data=False)", what);
+	switch (t->data_type) {
+	case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
+	case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
+	case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
+	case ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16:
+		if (!s.n)
+			cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' is empty, and empty tensors cannot be "
+				"compiled", what);
+		type.dtype = IR_DT_F32;
+		return ir_const_f32(g, what, &type, read_f32(cc, &s));
+	case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
+	case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
+	case ONNX__TENSOR_PROTO__DATA_TYPE__INT8:
+	case ONNX__TENSOR_PROTO__DATA_TYPE__UINT8:
+	case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL:
+		type.dtype = IR_DT_I64;
+		return ir_const_i64(g, what, &type, read_i64(cc, &s));
+	default:
+		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has ONNX element type %d, which cannot be compiled",
+			what, (int)t->data_type);
+	}
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "pass.h"
+
+/* Larger results are computed on the device; folding them would only blow the program file up. */
+#define MAX_FOLDED_ELEMENTS ((int64_t)1 << 24)
+
+static const float *fold_relu(struct ir_graph *g, const struct ir_op *op)
+{
+	int64_t n = ir_type_elements(&op->out->type);
+	const float *x = ir_in(op, 0)->data.f32;
+	float *y = cc_new_n(g->cc, float, (size_t)n);
+
+	for (int64_t i = 0; i < n; i++)
+		y[i] = x[i] > 0.0f || x[i] != x[i] ? x[i] : 0.0f;
+	return y;
+}
+
+/* Element strides of @from when it is read in the shape @to; 0 where it is broadcast. */
+static void broadcast_strides(const struct ir_type *from, const struct ir_type *to, int64_t *stride)
+{
+	int64_t s = 1;
+
+	for (int i = to->rank - 1; i >= 0; i--) {
+		int k = i - (to->rank - from->rank);
+
+		stride[i] = k < 0 || from->dim[k] == 1 ? 0 : s;
+		if (k >= 0)
+			s *= from->dim[k];
+	}
+}
+
+static const float *fold_add(struct ir_graph *g, const struct ir_op *op)
+{
+	const struct ir_type *t = &op->out->type;
+	const float *a = ir_in(op, 0)->data.f32, *b = ir_in(op, 1)->data.f32;
+	int64_t sa[IR_MAX_RANK], sb[IR_MAX_RANK], n = ir_type_elements(t);
+	float *y = cc_new_n(g->cc, float, (size_t)n);
+
+	broadcast_strides(&ir_in(op, 0)->type, t, sa);
+	broadcast_strides(&ir_in(op, 1)->type, t, sb);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t rest = i, ia = 0, ib = 0;
+
+		for (int d = t->rank - 1; d >= 0; d--) {
+			ia += rest % t->dim[d] * sa[d];
+			ib += rest % t->dim[d] * sb[d];
+			rest /= t->dim[d];
+		}
+		y[i] = a[ia] + b[ib];
+	}
+	return y;
+}
+
+static struct ir_value *fold(struct ir_graph *g, const struct ir_op *op)
+{
+	const struct ir_type *t = &op->out->type;
+	union ir_data data = { NULL };
+
+	for (int i = 0; i < op->num_inputs; i++)
+		if (op->in[i].value && !ir_is_const(op->in[i].value))
+			return NULL;
+	switch (op->opcode) {
+	case IR_RESHAPE:
+	case IR_FLATTEN:
+		data = ir_in(op, 0)->data;
+		break;
+	case IR_RELU:
+		data.f32 = ir_type_elements(t) <= MAX_FOLDED_ELEMENTS ? fold_relu(g, op) : NULL;
+		break;
+	case IR_ADD:
+		data.f32 = ir_type_elements(t) <= MAX_FOLDED_ELEMENTS ? fold_add(g, op) : NULL;
+		break;
+	default:
+		break;
+	}
+	if (!data.any)
+		return NULL;
+	return t->dtype == IR_DT_F32 ? ir_const_f32(g, op->out->name, t, data.f32) :
+				       ir_const_i64(g, op->out->name, t, data.i64);
+}
+
+void pass_fold_constants(struct ir_graph *g)
+{
+	struct ir_op *next;
+
+	for (struct ir_op *op = g->first; op; op = next) {
+		struct ir_value *v = op->opcode == IR_IDENTITY ? ir_in(op, 0) : fold(g, op);
+
+		next = op->next;
+		if (v)
+			pass_replace(g, op, v);
+	}
+}

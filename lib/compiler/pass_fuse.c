@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "pass.h"
+
+static bool can_clamp(const struct ir_op *op)
+{
+	switch (op->opcode) {
+	case IR_CONV:
+	case IR_ADD:
+	case IR_AFFINE:
+	case IR_MATMUL:
+		return !op->attr.relu;
+	default:
+		return false;
+	}
+}
+
+static void fuse_relu(struct ir_graph *g, struct ir_op *relu)
+{
+	struct ir_op *op = ir_in(relu, 0)->def;
+
+	if (!op || !can_clamp(op) || ir_single_user(g, op->out) != relu)
+		return;
+	op->attr.relu = true;
+	pass_replace(g, relu, op->out);
+}
+
+static bool comes_before(const struct ir_op *a, const struct ir_op *b)
+{
+	for (const struct ir_op *op = a; op; op = op->next)
+		if (op == b)
+			return true;
+	return false;
+}
+
+/*
+ * add(conv(x), y): the convolution starts from y. It moves to where the addition was, because y may
+ * be defined after it. Of two convolutions the later one takes the addition.
+ */
+static void fuse_add(struct ir_graph *g, struct ir_op *add)
+{
+	struct ir_value *in[4];
+	struct ir_op *best = NULL;
+	int slot = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct ir_op *op = ir_in(add, i)->def;
+
+		if (!op || op->opcode != IR_CONV || op->attr.relu || ir_in(op, IR_CONV_RESIDUAL) ||
+		    ir_single_user(g, op->out) != add ||
+		    !ir_type_equal(&ir_in(add, 0)->type, &ir_in(add, 1)->type))
+			continue;
+		if (!best || comes_before(best, op)) {
+			best = op;
+			slot = i;
+		}
+	}
+	if (!best)
+		return;
+	in[IR_CONV_X] = ir_in(best, IR_CONV_X);
+	in[IR_CONV_W] = ir_in(best, IR_CONV_W);
+	in[IR_CONV_BIAS] = ir_in(best, IR_CONV_BIAS);
+	in[IR_CONV_RESIDUAL] = ir_in(add, 1 - slot);
+	pass_replace(g, add, pass_op(g, IR_CONV, best, 4, in, &best->attr, add)->out);
+	ir_op_erase(g, best);
+}
+
+void pass_fuse_epilogues(struct ir_graph *g)
+{
+	struct ir_op *next;
+
+	for (struct ir_op *op = g->first; op; op = next) {
+		next = op->next;
+		if (op->opcode == IR_ADD)
+			fuse_add(g, op);
+	}
+	for (struct ir_op *op = g->first; op; op = next) {
+		next = op->next;
+		if (op->opcode == IR_RELU)
+			fuse_relu(g, op);
+	}
+}
