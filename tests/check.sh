@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Everything `make check` runs, in the order in which failures are cheapest to
+# learn about. Goes on after a failure, so that one run shows all of them;
+# prints a table of the steps and their totals, exits 1 if any failed.
+# usage: check.sh BUILD [STEP...]
+set -u
+build=$1
+shift
+cd "$(dirname "$0")/.." || exit 1
+jobs=-j$(nproc)
+logs=$build/check
+mkdir -p "$logs"
+
+steps=(build clang unit cli digits compiler model asan tsan fuzz hostile lint vm)
+[ $# -gt 0 ] && steps=("$@")
+
+run_step() {
+    case $1 in
+    build)    make "$jobs" WERROR=-Werror all unit-tests ;;
+    clang)    make "$jobs" check-clang ;;
+    unit)     make "$jobs" check-unit ;;
+    cli)      make check-cli ;;
+    digits)   tests/digits/demo.sh "$build" ;;
+    compiler) make check-compiler ;;
+    model)    make check-model ;;
+    asan)     make "$jobs" check-asan ;;
+    tsan)     make "$jobs" check-tsan ;;
+    fuzz)     make "$jobs" check-fuzz ;;
+    hostile)  make check-hostile ;;
+    lint)     make lint ;;
+    vm)       make check-vm ;;
+    *)        echo "check.sh: no step named '$1'; there are: ${steps[*]}" >&2; return 2 ;;
+    esac
+}
+
+passed=0 failed=0 table=
+for s in "${steps[@]}"; do
+    echo "==== $s"
+    start=$SECONDS
+    if run_step "$s" > >(tee "$logs/$s.log") 2>&1; then
+        passed=$((passed + 1)) verdict=passed
+    else
+        failed=$((failed + 1)) verdict=FAILED
+    fi
+    wait
+    table+=$(printf '%-10s %-7s %5d s' "$s" "$verdict" $((SECONDS - start)))$'\n'
+done
+echo
+echo "$table"
+asserts=$(cat "$logs"/*.log | awk '$1 == "asserts" { n += $2 } END { print n + 0 }')
+vm_ok=$(grep -cE '^ok ' "$logs/vm.log" 2>/dev/null || true)
+vm_bad=$(grep -cE '^not ok ' "$logs/vm.log" 2>/dev/null || true)
+echo "CUnit assertions: $asserts; virtual machine tests: ${vm_ok:-0} ok, ${vm_bad:-0} not ok"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
