@@ -38,14 +38,14 @@ kernel_series()
 
 # root_exec ROOT NAME ARGUMENT...: runs /usr/bin/NAME of a root on the host, without chroot and
 # without privileges: by the root's own dynamic linker and libraries. A name "a:b" runs program b
-# under the name a.
+# under the name a. With ROOT_EXEC_WITH=exec the program takes the place of the caller.
 root_exec()
 {
 	local libs=$1/usr/lib/x86_64-linux-gnu prog=$1/usr/bin/${2##*:} ld=$1/usr/lib64/ld-linux-x86-64.so.2
 	local -a cmd=("$ld" --library-path "$libs" --argv0 "${2%%:*}" "$prog")
 
 	shift 2
-	"${cmd[@]}" "$@"
+	${ROOT_EXEC_WITH:-} "${cmd[@]}" "$@"
 }
 
 # in_root ROOT COMMAND...: runs COMMAND chrooted, with /proc, /dev and the source tree mounted in

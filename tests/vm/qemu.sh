@@ -7,4 +7,5 @@ set -euo pipefail
 
 root=$(root_dir)/root
 export QEMU_MODULE_DIR=$root/usr/lib/x86_64-linux-gnu/qemu
-root_exec "$root" qemu-system-x86_64 -L "$root/usr/share/qemu" -L "$root/usr/share/seabios" "$@"
+# The caller waits for, and kills, this very process.
+ROOT_EXEC_WITH=exec root_exec "$root" qemu-system-x86_64 -L "$root/usr/share/qemu" -L "$root/usr/share/seabios" "$@"

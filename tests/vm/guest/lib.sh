@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+# Sourced by the guest's init and by the test scripts.
+
+MOD=/modules/nca.ko
+
+# One message is one write and messages do not mix: several processes report at the same time.
+to_host()
+{
+	(
+		flock 7
+		printf '%s\n' "$1" >&6
+	) 7>/run/port.lock
+}
+
+say()
+{
+	to_host "T $*"
+}
+
+# host REQUEST...: the host's answer on stdout; fails when it begins with "error".
+host()
+{
+	local answer
+
+	answer=$(
+		(
+			flock 7
+			printf 'H %s\n' "$*" >&6
+			IFS= read -r line <&6
+			printf '%s\n' "$line"
+		) 7>/run/port.lock
+	)
+	printf '%s\n' "$answer"
+	case $answer in
+	error*) return 1 ;;
+	esac
+}
+
+ok()
+{
+	echo "ok $*"
+}
+
+not_ok()
+{
+	echo "not ok $*"
+}
+
+# check NAME COMMAND...: one result from the exit status of a command.
+check()
+{
+	local name=$1
+
+	shift
+	if "$@"; then
+		ok "$name"
+	else
+		not_ok "$name"
+	fi
+}
+
+# refuse NAME COMMAND...: the command has to fail.
+refuse()
+{
+	local name=$1
+
+	shift
+	if "$@"; then
+		not_ok "$name"
+	else
+		ok "$name"
+	fi
+}
+
+# wait_for TENTHS COMMAND...: polls until the command succeeds, at most so many tenths of a second.
+wait_for()
+{
+	local n=$1
+
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		[ "$n" -gt 0 ] || return 1
+		n=$((n - 1))
+		usleep 100000
+	done
+}
+
+# The test's output goes to the host line by line. A test that dies, or is still running after its
+# time, has failed whatever it said before.
+run_test()
+{
+	local name=$1 file rc
+
+	file=/guest/$name.sh
+	say "test $name"
+	[ -f "$file" ] || { say "not ok $name: there is no such test"; return; }
+	{
+		timeout -s KILL "$(sed -n 's/^# *timeout: *//p' "$file" | head -n 1)" sh "$file" 2>&1
+		echo "exit $?"
+	} | while IFS= read -r line; do
+		to_host "T $line"
+	done
+}
+
+load_module()
+{
+	insmod "$MOD" "$@" && wait_for 50 test -c /dev/accel/accel0
+}
+
+unload_module()
+{
+	wait_for 50 rmmod nca
+}
+
+# The PCI address of the device, whether the module is loaded or not.
+nca_pci()
+{
+	grep -l 0x120000 /sys/bus/pci/devices/*/class | head -n 1 | cut -d/ -f6
+}
