@@ -4,26 +4,23 @@
 #include "pass.h"
 
 /* reshape(reshape(x)) reads x directly; a reshape to the same shape is nothing. */
-static bool collapse(struct ir_graph *g, struct ir_op *op)
+static void collapse(struct ir_graph *g, struct ir_op *op)
 {
 	struct ir_value *x = ir_in(op, IR_RESHAPE_X);
 
 	while (x->def && x->def->opcode == IR_RESHAPE)
 		x = ir_in(x->def, IR_RESHAPE_X);
-	if (ir_type_equal(&x->type, &op->out->type)) {
+	if (ir_type_equal(&x->type, &op->out->type))
 		pass_replace(g, op, x);
-		return true;
-	}
-	if (x != ir_in(op, IR_RESHAPE_X))
+	else if (x != ir_in(op, IR_RESHAPE_X))
 		pass_replace(g, op, pass_reshape(g, op, x, &op->out->type, op));
-	return x != ir_in(op, IR_RESHAPE_X);
 }
 
 /*
  * A product over the flattened image [N, C*H*W] is a convolution whose window is the whole image: the
  * weights are the same numbers in the same order, and the flattening need not happen.
  */
-static bool absorb_flatten(struct ir_graph *g, struct ir_op *conv)
+static void absorb_flatten(struct ir_graph *g, struct ir_op *conv)
 {
 	struct ir_value *flat = ir_in(conv, IR_CONV_X), *w = ir_in(conv, IR_CONV_W), *x;
 	struct ir_value *in[4];
@@ -32,10 +29,10 @@ static bool absorb_flatten(struct ir_graph *g, struct ir_op *conv)
 	struct ir_nchw s;
 
 	if (!conv->attr.flat || wt.rank != 2 || !flat->def || flat->def->opcode != IR_RESHAPE)
-		return false;
+		return;
 	x = ir_in(flat->def, IR_RESHAPE_X);
 	if ((x->type.rank != 3 && x->type.rank != 4) || x->type.dim[0] != flat->type.dim[0])
-		return false;
+		return;
 	s = ir_type_nchw(&x->type);
 	wt.rank = x->type.rank;
 	wt.dim[1] = s.c;
@@ -48,7 +45,6 @@ static bool absorb_flatten(struct ir_graph *g, struct ir_op *conv)
 	in[IR_CONV_BIAS] = ir_in(conv, IR_CONV_BIAS);
 	in[IR_CONV_RESIDUAL] = ir_in(conv, IR_CONV_RESIDUAL);
 	pass_replace(g, conv, pass_op(g, IR_CONV, conv, conv->num_inputs, in, &attr, conv)->out);
-	return true;
 }
 
 void pass_eliminate_reshapes(struct ir_graph *g)

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+ACCELCC_SRCS += $(addprefix lib/compiler/, \
+	cc.c ir.c ir_print.c ir_verify.c ir_infer.c \
+	onnx_parse.c onnx_attr.c onnx_tensor.c onnx_ops.c onnx_graph.c \
+	pass.c pass_fold_constants.c pass_canonicalize.c pass_fold_affine.c pass_reshape.c pass_fuse.c \
+	frontend.c)
+ACCELCC_SRCS += $(GEN)/onnx.pb-c.c
+
+# The ONNX schema comes with libonnx-dev; its code is generated, never committed.
+ONNX_PROTO_DIR ?= /usr/include/onnx
+GENERATED += $(GEN)/onnx.pb-c.c
+$(GEN)/onnx.pb-c.c: $(ONNX_PROTO_DIR)/onnx.proto
+	@mkdir -p $(GEN)
+	protoc-c --c_out=$(GEN) -I$(ONNX_PROTO_DIR) onnx.proto
