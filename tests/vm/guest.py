@@ -215,6 +215,9 @@ class Guest:
                        'sysctl.kernel.hung_task_panic=1 sysctl.kernel.hung_task_timeout_secs=10 '
                        'log_buf_len=4M nokaslr mitigations=off tsc=reliable '
                        'no_timer_check rdinit=/init')
+            # SeaBIOS marks the 64-bit window as reserved; without this the kernel then finds no
+            # place there for the device memory of a function that comes back with a rescan.
+            cmdline += ' pci=no_e820'
             cmdline += ' intel_iommu=on iommu.strict=1' if args.iommu else ''
             cmdline += ' quiet nca.shell=1' if args.shell else ' nca.tests=' + args.tests
             with open(os.path.join(args.log, 'qemu.log'), 'wb') as err:
