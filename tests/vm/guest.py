@@ -97,7 +97,7 @@ def qemu_command(args, sim, port, console, cmdline):
     kernel = os.path.join(args.kernel_dir, 'vmlinuz')
     cmd = [os.path.join(HERE, 'qemu.sh'), '-nodefaults', '-no-user-config', '-no-reboot',
            '-display', 'none', '-accel', 'tcg,thread=multi', '-cpu', 'max,la57=off',
-           '-machine', 'q35,memory-backend=mem' + (',kernel-irqchip=off' if args.iommu else ''),
+           '-machine', 'q35,memory-backend=mem',
            '-m', '1G', '-object', 'memory-backend-memfd,id=mem,size=1G,share=on', '-smp', '2',
            '-kernel', kernel, '-initrd', args.initramfs, '-append', cmdline]
     if args.iommu:
@@ -137,7 +137,8 @@ class Guest:
             if verb == 'ping':
                 return 'pong ' + rest
             if verb == 'sim' and self.sim:
-                return self.sim.request(rest)
+                answer = self.sim.request(rest)
+                return answer if json.loads(answer).get('ok') else 'error: ' + answer
             if verb == 'sim-kill' and self.sim:
                 self.sim.kill()
                 return 'ok'
@@ -145,7 +146,7 @@ class Guest:
                 self.bad_access_ok = True
                 return 'ok'
             return f'error: the host does not know "{request}"'
-        except OSError as e:
+        except (OSError, ValueError) as e:
             return f'error: {e}'
 
     def line(self, line):

@@ -107,13 +107,26 @@ load_module()
 	insmod "$MOD" "$@" && wait_for 50 test -c /dev/accel/accel0
 }
 
-unload_module()
+# For tests that only want it to be there.
+need_module()
 {
-	wait_for 50 rmmod nca
+	grep -q '^nca ' /proc/modules || insmod "$MOD"
+	wait_for 50 test -c /dev/accel/accel0 || { not_ok "there is no /dev/accel/accel0"; exit 1; }
 }
 
 # The PCI address of the device, whether the module is loaded or not.
 nca_pci()
 {
 	grep -l 0x120000 /sys/bus/pci/devices/*/class | head -n 1 | cut -d/ -f6
+}
+
+# usage: one line of what is in use on the device, for comparing before and after.
+usage()
+{
+	t-usage
+}
+
+usage_is()
+{
+	[ "$(usage)" = "$1" ]
 }

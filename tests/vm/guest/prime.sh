@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# timeout: 60
+# See t-prime.c.
+. /guest/lib.sh
+need_module
+
+exec t-prime
