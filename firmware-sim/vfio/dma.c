@@ -141,16 +141,17 @@ static void unmap_span(struct vu_dma *dma, unsigned int from, unsigned int to)
 int dma_unmap(struct vu_dma *dma, uint64_t address, uint64_t size)
 {
 	unsigned int from, to;
-	uint64_t end;
+	uint64_t last;
 
+	/* The last byte, not the end: a virtual IOMMU's window reaches to 2^64. */
 	if (!size || !aligned(address) || !aligned(size) ||
-	    __builtin_add_overflow(address, size, &end))
+	    __builtin_add_overflow(address, size - 1, &last))
 		return -EINVAL;
 	from = first_after(dma, address);
-	for (to = from; to < dma->count && dma->range[to].address < end; to++) {
+	for (to = from; to < dma->count && dma->range[to].address <= last; to++) {
 		const struct dma_range *r = &dma->range[to];
 
-		if (r->address < address || r->address + r->size > end)
+		if (r->address < address || r->address + r->size - 1 > last)
 			return -EINVAL;
 	}
 	unmap_span(dma, from, to);

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* INTx and MSI, which have no vectors, and MSI-X. There is no error or request notification. */
+#define IRQ_TYPES	(VFIO_PCI_MSIX_IRQ_INDEX + 1)
+
 struct request {
 	const uint8_t *data;
 	size_t len;
@@ -85,8 +88,12 @@ static long do_dma_unmap(struct vu_session *s, const struct request *rq, uint8_t
 	} else {
 		err = dma_unmap(&s->dev->dma, unmap.address, unmap.size);
 	}
-	if (err)
+	if (err) {
+		vu_log(&s->dev->log, "unmapping bus addresses 0x%llx..+0x%llx failed: %s",
+		       (unsigned long long)unmap.address, (unsigned long long)unmap.size,
+		       strerror(-err));
 		return err;
+	}
 	memcpy(out, &unmap, sizeof(unmap));
 	return sizeof(unmap);
 }
@@ -105,7 +112,7 @@ static long do_get_info(struct vu_session *s, const struct request *rq, uint8_t 
 		.argsz = sizeof(info),
 		.flags = VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI,
 		.num_regions = VU_REGIONS,
-		.num_irqs = VFIO_PCI_NUM_IRQS,
+		.num_irqs = IRQ_TYPES,
 	};
 	memcpy(out, &info, sizeof(info));
 	return sizeof(info);
@@ -178,7 +185,7 @@ static long do_get_irq_info(struct vu_session *s, const struct request *rq, uint
 	if (rq->len != sizeof(info))
 		return -EINVAL;
 	memcpy(&info, rq->data, sizeof(info));
-	if (info.argsz < sizeof(info) || info.index >= VFIO_PCI_NUM_IRQS)
+	if (info.argsz < sizeof(info) || info.index >= IRQ_TYPES)
 		return -EINVAL;
 	info.argsz = sizeof(info);
 	info.flags = VFIO_IRQ_INFO_EVENTFD;
@@ -216,7 +223,7 @@ static long do_set_irqs(struct vu_session *s, const struct request *rq, uint8_t 
 	wanted = rq->data + sizeof(set);
 	data = set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
 	action = set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
-	if (set.argsz < sizeof(set) || set.index >= VFIO_PCI_NUM_IRQS ||
+	if (set.argsz < sizeof(set) || set.index >= IRQ_TYPES ||
 	    set.flags & ~(VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK) ||
 	    __builtin_popcount(data) != 1 || __builtin_popcount(action) != 1)
 		return -EINVAL;
