@@ -8,6 +8,7 @@
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
+# shellcheck disable=SC2046 # words
 [ $# -gt 0 ] || set -- $(kernel_series)
 "$VM_DIR/mkroot.sh" >/dev/null
 "$VM_DIR/data.sh"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=bash
 # Sourced by the scripts of this directory: where things are, and how to run programs of the root.
 
 VM_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -57,6 +58,7 @@ in_root()
 
 	shift
 	[ "$(id -u)" = 0 ] || ns+=(--map-root-user)
+	# shellcheck disable=SC2016 # for the inner shell to expand
 	unshare "${ns[@]}" /bin/sh -ec '
 		root=$1; src=$2; out=$3; shift 3
 		mount -t proc proc "$root/proc"

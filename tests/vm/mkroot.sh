@@ -145,7 +145,7 @@ apt_setup()
 # no flavour in it (so not cloud or rt).
 newest()
 {
-	apt-cache pkgnames "$1" | sed -n "s/^linux-[a-z]*-\($SERIES_RE[0-9.]*[+~a-z0-9.]*\)-amd64\$/\1/p" |
+	apt-cache pkgnames "$1" | sed -n "s/^linux-[a-z]*-\(${SERIES_RE}[0-9.]*[+~a-z0-9.]*\)-amd64\$/\1/p" |
 		sort -Vu | tail -n 1
 }
 
@@ -210,6 +210,8 @@ make_root()
 	W=$CACHED.tmp.$$
 	# Under the lock nobody else is making one: what is left over was cut short.
 	rm -rf "$NCA_CACHE"/vm-*.tmp.*
+	# Of earlier lists, and not used for a month.
+	find "$NCA_CACHE" -maxdepth 1 -name 'vm-*' -type d -mtime +30 -exec rm -rf {} +
 	mkdir -p "$W"/{root,kernels,kdeb,kx,guest}
 	trap 'rm -rf "$W"' EXIT
 	apt_setup
@@ -281,4 +283,5 @@ if ! usable; then
 	done
 	echo "mkroot: $("$VM_DIR/qemu.sh" --version | head -n 1), $(du -sh "$CACHED" | cut -f1)" >&2
 fi
+touch "$CACHED"
 echo "$CACHED"

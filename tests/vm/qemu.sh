@@ -8,4 +8,4 @@ set -euo pipefail
 root=$(root_dir)/root
 export QEMU_MODULE_DIR=$root/usr/lib/x86_64-linux-gnu/qemu
 # The caller waits for, and kills, this very process.
-ROOT_EXEC_WITH=exec root_exec "$root" qemu-system-x86_64 -L "$root/usr/share/qemu" -L "$root/usr/share/seabios" "$@"
+ROOT_EXEC_WITH='exec' root_exec "$root" qemu-system-x86_64 -L "$root/usr/share/qemu" -L "$root/usr/share/seabios" "$@"

@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 series=$(kernel_series | head -n 1)
-name= tests= extra=() device=1
+name="" tests="" extra=() device=1
 while [ $# -gt 0 ]; do
 	case $1 in
 	--series) series=$2; shift ;;

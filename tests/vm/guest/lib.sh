@@ -86,17 +86,24 @@ wait_for()
 }
 
 # The test's output goes to the host line by line. A test that dies, or is still running after its
-# time, has failed whatever it said before.
+# time, has failed whatever it said before; what it leaves running ends with it.
 run_test()
 {
-	local name=$1 file rc
+	local name=$1 file limit pid watch
 
 	file=/guest/$name.sh
 	say "test $name"
 	[ -f "$file" ] || { say "not ok $name: there is no such test"; return; }
+	limit=$(sed -n 's/^# *timeout: *//p' "$file" | head -n 1)
 	{
-		timeout -s KILL "$(sed -n 's/^# *timeout: *//p' "$file" | head -n 1)" sh "$file" 2>&1
+		setsid sh "$file" </dev/null 2>&1 &
+		pid=$!
+		( sleep "$limit"; kill -KILL -$pid ) >/dev/null 2>&1 &
+		watch=$!
+		wait $pid
 		echo "exit $?"
+		kill $watch
+		kill -KILL -$pid 2>/dev/null
 	} | while IFS= read -r line; do
 		to_host "T $line"
 	done
