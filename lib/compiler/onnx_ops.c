@@ -111,7 +111,7 @@ static struct ir_value *import_conv(struct onnx_node *n)
 
 static struct ir_value *import_gemm(struct onnx_node *n)
 {
-	int64_t ta = 0, tb = 0;
+	int64_t ta = 0, tb = 0, broadcast;
 	float alpha = 1.0f, beta = 1.0f;
 	struct ir_op *op;
 
@@ -120,7 +120,8 @@ static struct ir_value *import_gemm(struct onnx_node *n)
 	onnx_attr_int(n, "transB", &tb);
 	onnx_attr_float(n, "alpha", &alpha);
 	onnx_attr_float(n, "beta", &beta);
-	refuse_int(n, "broadcast", 1, "it belongs to an older opset");
+	if (n->opset < 7)	/* C was broadcast only on request; broadcasting now is never wrong */
+		onnx_attr_int(n, "broadcast", &broadcast);
 	op = new_op(n, IR_GEMM, (int)n->num_in);
 	op->attr.trans_a = ta != 0;
 	op->attr.trans_b = tb != 0;
@@ -135,12 +136,24 @@ static struct ir_value *import_simple(struct onnx_node *n, enum ir_opcode opcode
 	return new_op(n, opcode, (int)num_inputs)->out;
 }
 
+/* Before opset 7 the default was training. */
+static void need_is_test(struct onnx_node *n)
+{
+	int64_t is_test = n->opset >= 7;
+
+	if (n->opset < 7)
+		onnx_attr_int(n, "is_test", &is_test);
+	if (!is_test)
+		onnx_node_fail(n, "is_test is not set; only inference can be compiled");
+}
+
 static struct ir_value *import_batch_norm(struct onnx_node *n)
 {
 	float epsilon = 1e-5f, momentum;
 	struct ir_op *op;
 
 	need_inputs(n, 5, 5);
+	need_is_test(n);
 	onnx_attr_float(n, "epsilon", &epsilon);
 	onnx_attr_float(n, "momentum", &momentum);
 	refuse_int(n, "training_mode", 0, "only inference can be compiled");
@@ -214,6 +227,7 @@ static struct ir_value *import_dropout(struct onnx_node *n)
 	int64_t seed;
 
 	need_inputs(n, 1, 3);
+	need_is_test(n);
 	onnx_attr_float(n, "ratio", &ratio);
 	onnx_attr_int(n, "seed", &seed);
 	training = n->num_in > 2 ? n->in[2] : NULL;

@@ -6,8 +6,8 @@
 #include "ir.h"
 #include "onnx.pb-c.h"
 
-/* The smallest opset whose operators mean what the reader takes them to mean, and the last one checked. */
-#define ONNX_MIN_OPSET 7
+/* Opsets understood. What older ones meant differently is told apart by its attributes, or refused. */
+#define ONNX_MIN_OPSET 1
 #define ONNX_MAX_OPSET 23
 
 struct onnx_options {

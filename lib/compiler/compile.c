@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/* The entry points: everything a compilation needs, in order. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend.h"
+#include "lower.h"
+#include "ncx_write.h"
+#include "pass.h"
+
+struct job {
+	const void *model;
+	size_t size;
+	struct accelcc_options options;
+	const struct nca_target *target;
+	struct lower *lowered;
+	struct mir_program *program;
+};
+
+/* Addresses for everything, with as much loaded ahead as there is room for. */
+static void assign_addresses(struct cc *cc, struct job *job)
+{
+	struct mir *m = job->lowered->m;
+	int64_t culprit = 0;
+
+	for (uint64_t budget = m->target->sbuf_bytes / 2; budget >= 1024; budget /= 2) {
+		mir_prefetch(m, budget);
+		if (mir_allocate(m, &culprit))
+			return;
+	}
+	mir_prefetch(m, 0);
+	if (mir_allocate(m, &culprit))
+		return;
+	cc_fail(cc, ACCELCC_BAD_INPUT, "the tensors alive at node '%.200s' do not fit into the %u KiB per partition "
+		"of %s's SBUF; use smaller images or batches, --precision bf16, or another --target",
+		job->lowered->op_names[m->inst[culprit].in.op_id], m->target->sbuf_bytes >> 10, m->target->name);
+}
+
+static void compile(struct cc *cc, void *arg)
+{
+	struct job *job = arg;
+	struct lower_options lower_options = { .target = job->target,
+					       .bf16 = job->options.precision == ACCELCC_BF16 };
+	struct ir_graph *g = frontend(cc, job->model, job->size, &job->options);
+
+	job->lowered = lower_graph(g, &lower_options);
+	assign_addresses(cc, job);
+	job->program = mir_schedule(job->lowered->m);
+	for (int e = 0; e < NCA_ENGINES; e++)
+		if (job->program->stream[e].num > NCA_PROGRAM_MAX_INST)
+			cc_fail(cc, ACCELCC_BAD_INPUT, "the program has %zu instructions in one stream, more than "
+				"the %u of the device", job->program->stream[e].num, NCA_PROGRAM_MAX_INST);
+	if (job->options.print_program)
+		mir_print_program(job->program, job->options.print_program);
+}
+
+static void fill_stats(const struct job *job, struct accelcc_stats *s)
+{
+	static const char *const names[NCA_ENGINES] = { "tensor", "vector", "scalar", "gpsimd", "sync" };
+	const struct mir_program *p = job->program;
+	const struct nca_target *t = job->target;
+
+	s->num_engines = NCA_ENGINES;
+	for (int e = 0; e < NCA_ENGINES; e++) {
+		strcpy(s->engine[e].name, names[e]);
+		s->engine[e].instructions = p->stream[e].num;
+		s->engine[e].cycles = p->stream[e].cycles;
+		s->engine[e].waits = p->stream[e].waits;
+	}
+	s->estimated_cycles = p->est_ticks / t->engine_ticks[NCA_ENGINE_TENSOR];
+	s->estimated_ns = nca_ticks_to_ns(t, p->est_ticks);
+	s->macs = job->lowered->m->macs;
+	s->weight_bytes = job->lowered->weights_size;
+	s->scratch_bytes = job->lowered->m->scratch_size;
+	s->dma_bytes = p->dma_bytes;
+	s->sbuf_bytes = job->lowered->m->sbuf_used;
+	s->psum_banks = job->lowered->m->psum_banks;
+	s->semaphores = p->semaphores;
+}
+
+static enum accelcc_status usage(struct accelcc_result *r, const char *fmt, const char *what)
+{
+	r->status = ACCELCC_USAGE;
+	snprintf(r->message, sizeof(r->message), fmt, what);
+	return r->status;
+}
+
+static bool known_pass(const char *name)
+{
+	for (const char *const *p = pass_names(); *p; p++)
+		if (!strcmp(*p, name))
+			return true;
+	return false;
+}
+
+/* Names from the model may hold anything; a message is one printable line. */
+static void make_printable(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+}
+
+enum accelcc_status accelcc_compile(const void *model, size_t size, const struct accelcc_options *options,
+				    struct accelcc_result *r)
+{
+	struct job job = { .model = model, .size = size };
+	struct cc cc;
+
+	memset(r, 0, sizeof(*r));
+	if (options)
+		memcpy(&job.options, options, options->size < sizeof(job.options) ? options->size :
+						sizeof(job.options));
+	if (!job.options.target)
+		job.options.target = nca_targets[0].name;
+	job.target = nca_target_by_name(job.options.target);
+	if (!job.target)
+		return usage(r, "there is no target '%.60s'; nca1 and nca2 are known", job.options.target);
+	if (job.options.print_after && !known_pass(job.options.print_after))
+		return usage(r, "there is no pass '%.60s'; accelcc --help lists them", job.options.print_after);
+
+	cc_init(&cc, frontend_budget(size));
+	r->status = cc_run(&cc, compile, &job);
+	memcpy(r->message, cc.message, sizeof(r->message));
+	if (r->status == ACCELCC_OK) {
+		snprintf(r->target, sizeof(r->target), "%s", job.target->name);
+		snprintf(r->model, sizeof(r->model), "%s", job.lowered->g->name);
+		make_printable(r->model);
+		fill_stats(&job, &r->stats);
+		if (!ncx_write(job.lowered, job.program, &r->ncx, &r->ncx_size, r->message,
+			       sizeof(r->message)))
+			r->status = ACCELCC_FAILED;
+	}
+	make_printable(r->message);
+	cc_destroy(&cc);
+	return r->status;
+}
+
+static enum accelcc_status bad_file(struct accelcc_result *r, const char *path, const char *why)
+{
+	memset(r, 0, sizeof(*r));
+	r->status = ACCELCC_BAD_INPUT;
+	snprintf(r->message, sizeof(r->message), "%.400s: %s", path, why);
+	make_printable(r->message);
+	return r->status;
+}
+
+enum accelcc_status accelcc_compile_file(const char *path, const struct accelcc_options *options,
+					 struct accelcc_result *r)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	enum accelcc_status status;
+	struct stat st;
+	void *data;
+
+	if (fd < 0)
+		return bad_file(r, path, strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0) {
+		close(fd);
+		return bad_file(r, path, "not a file with something in it; give an ONNX model");
+	}
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (data == MAP_FAILED)
+		return bad_file(r, path, strerror(errno));
+	status = accelcc_compile(data, (size_t)st.st_size, options, r);
+	munmap(data, (size_t)st.st_size);
+	return status;
+}
+
+void accelcc_result_free(struct accelcc_result *r)
+{
+	free(r->ncx);
+	r->ncx = NULL;
+}
+
+const char *const *accelcc_pass_names(void)
+{
+	return pass_names();
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "lower.h"
+
+#include <string.h>
+
+static void add_op_name(struct lower *l, const char *name)
+{
+	*cc_push(l->cc, l->op_names, l->num_op_names, l->cap_op_names) = name;
+}
+
+static void lower_op(struct lower *l, struct ir_op *op)
+{
+	switch (op->opcode) {
+	case IR_CONV:
+		lower_conv(l, op);
+		break;
+	case IR_MATMUL:
+		lower_matmul(l, op);
+		break;
+	case IR_ADD:
+		lower_add(l, op);
+		break;
+	case IR_RELU:
+		lower_relu(l, op);
+		break;
+	case IR_AFFINE:
+		lower_affine(l, op);
+		break;
+	case IR_MAX_POOL:
+	case IR_AVG_POOL:
+		lower_pool(l, op);
+		break;
+	case IR_SOFTMAX:
+		lower_softmax(l, op);
+		break;
+	case IR_RESHAPE:
+		lower_reshape(l, op);
+		break;
+	default:
+		cc_fail(l->cc, ACCELCC_FAILED, "internal check failed: operator %s reached the back end; please "
+			"report it with the model", ir_opcode_name(op->opcode));
+	}
+}
+
+/* Row-major bytes survive a reshape, so the bytes of @v are those of what was reshaped. */
+static struct ir_value *unreshaped(struct ir_value *v)
+{
+	while (v->def && v->def->opcode == IR_RESHAPE)
+		v = ir_in(v->def, IR_RESHAPE_X);
+	return v;
+}
+
+static void copy_dram(struct lower *l, const struct dram_view *from, const struct dram_view *to, int64_t n)
+{
+	int64_t size[4] = { 1, 1, 1, n };
+	struct mir_mem src = lower_view_mem(from, 0), dst = lower_view_mem(to, 0);
+
+	src.stride[3] = nca_dtype_size(from->dtype);
+	dst.stride[3] = nca_dtype_size(to->dtype);
+	mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, nca_dtype_size(from->dtype),
+		from->dtype != to->dtype);
+}
+
+static void store_output(struct lower *l, size_t i)
+{
+	struct ir_value *v = unreshaped(l->g->outputs[i]);
+	struct ir_nchw s = ir_type_nchw(&v->type);
+	struct dram_view to = { .valid = true, .dtype = NCA_FP32,
+				.slot = (uint16_t)(MIR_SLOT_IO + l->g->num_inputs + i) };
+	struct dram_view from;
+
+	if (l->homes[v->id].sbuf) {
+		lower_store(l, l->homes[v->id].sbuf, &s, &to);
+		return;
+	}
+	from = lower_in_dram(l, v);
+	copy_dram(l, &from, &to, ir_type_elements(&v->type));
+}
+
+struct lower *lower_graph(struct ir_graph *g, const struct lower_options *options)
+{
+	struct lower *l = cc_new(g->cc, struct lower);
+	char name[256];
+
+	l->cc = g->cc;
+	l->g = g;
+	l->m = mir_new(g->cc, options->target);
+	l->dtype = options->bf16 ? NCA_BF16 : NCA_FP32;
+	l->elem = nca_dtype_size(l->dtype);
+	l->homes = cc_new_n(g->cc, struct home, g->next_id);
+	l->spilled = cc_new_n(g->cc, bool, g->next_id);
+	if (g->num_inputs + g->num_outputs + MIR_SLOT_IO > NCA_PROGRAM_MAX_SLOTS)
+		cc_fail(g->cc, ACCELCC_BAD_INPUT, "%zu inputs and outputs are more than the %d slots of a program",
+			g->num_inputs + g->num_outputs, NCA_PROGRAM_MAX_SLOTS);
+	l->m->num_slots = (uint16_t)(MIR_SLOT_IO + g->num_inputs + g->num_outputs);
+	add_op_name(l, "program");
+	for (size_t i = 0; i < g->num_inputs; i++) {
+		struct dram_view *v = &l->homes[g->inputs[i]->id].dram;
+
+		v->valid = true;
+		v->slot = (uint16_t)(MIR_SLOT_IO + i);
+		v->dtype = NCA_FP32;
+	}
+	lower_plan_columns(l);
+	for (struct ir_op *op = g->first; op; op = op->next) {
+		mir_next_block(l->m);
+		l->m->op_id = (uint32_t)l->num_op_names;
+		snprintf(name, sizeof(name), "%.200s (%.40s)", op->name ? op->name : "", op->onnx_type);
+		add_op_name(l, cc_strdup(l->cc, name));
+		lower_op(l, op);
+		for (size_t i = 0; i < g->num_outputs; i++)
+			if (g->outputs[i] == op->out)
+				store_output(l, i);
+	}
+	for (size_t i = 0; i < g->num_outputs; i++)
+		if (!g->outputs[i]->def)
+			store_output(l, i);
+	lower_close_weights(l);
+	return l;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/* Where loads go in the linear order, and where buffers go in memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mir.h"
+
+#define SBUF_ALIGN 64u
+#define SCRATCH_ALIGN 4096u
+
+/*
+ * Loads of constant data may run ahead of their use. Deal them to blocks in order, so that what has
+ * been loaded but not yet reached never exceeds @budget; a load that is due is dealt in any case.
+ */
+void mir_prefetch(struct mir *m, uint64_t budget)
+{
+	struct mir_inst *out = cc_new_n(m->cc, struct mir_inst, m->num_insts ? m->num_insts : 1);
+	size_t num_blocks = (size_t)m->block + 1, n = 0, load = 0, due = 0, rest = 0;
+	bool *early = cc_new_n(m->cc, bool, m->num_insts + 1);
+	uint64_t ahead = 0;
+
+	for (size_t b = 0; b < num_blocks; b++) {
+		/* @due trails @load: what lies between has been loaded and not been reached. */
+		for (; due < load && (!m->inst[due].prefetch || m->inst[due].block <= b); due++)
+			if (early[due])
+				ahead -= m->inst[due].prefetch_bytes;
+		for (; load < m->num_insts; load++) {
+			const struct mir_inst *i = &m->inst[load];
+
+			if (!i->prefetch)
+				continue;
+			if (i->block > b) {
+				if (ahead + i->prefetch_bytes > budget)
+					break;
+				ahead += i->prefetch_bytes;
+				early[load] = true;
+			}
+			out[n++] = *i;
+		}
+		for (; rest < m->num_insts && (m->inst[rest].prefetch || m->inst[rest].block <= b); rest++)
+			if (!m->inst[rest].prefetch)
+				out[n++] = m->inst[rest];
+	}
+	cc_assert(m->cc, n == m->num_insts);
+	m->inst = out;
+	m->cap_insts = m->num_insts;
+}
+
+static void find_lifetimes(struct mir *m)
+{
+	for (struct mir_buf *b = m->bufs; b; b = b->next)
+		b->first = b->last = -1;
+	for (size_t i = 0; i < m->num_insts; i++) {
+		for (int r = 0; r < m->inst[i].num_refs; r++) {
+			struct mir_buf *b = m->inst[i].ref[r].buf;
+
+			if (!b)
+				continue;
+			if (b->first < 0)
+				b->first = (int64_t)i;
+			b->last = (int64_t)i;
+		}
+	}
+}
+
+static int by_size(const void *pa, const void *pb)
+{
+	const struct mir_buf *a = *(struct mir_buf *const *)pa, *b = *(struct mir_buf *const *)pb;
+
+	if (a->bytes != b->bytes)
+		return a->bytes < b->bytes ? 1 : -1;
+	return (a->first > b->first) - (a->first < b->first);
+}
+
+/*
+ * Largest buffer first, each at the lowest address that is free for its whole life. @placed is kept
+ * in address order. Returns the highest address used, or UINT64_MAX with *culprit set.
+ */
+static uint64_t place(struct mir *m, enum mir_space space, uint64_t capacity, uint64_t align, int64_t *culprit)
+{
+	struct mir_buf **todo = cc_new_n(m->cc, struct mir_buf *, m->num_bufs + 1);
+	struct mir_buf **placed = cc_new_n(m->cc, struct mir_buf *, m->num_bufs + 1);
+	size_t n = 0, num_placed = 0;
+	uint64_t top = 0;
+
+	for (struct mir_buf *b = m->bufs; b; b = b->next)
+		if (b->space == space && b->first >= 0)
+			todo[n++] = b;
+	qsort(todo, n, sizeof(*todo), by_size);
+	for (size_t i = 0; i < n; i++) {
+		struct mir_buf *b = todo[i];
+		uint64_t bytes = (b->bytes + align - 1) / align * align, at = 0;
+		size_t where;
+
+		for (size_t k = 0; k < num_placed; k++) {
+			const struct mir_buf *p = placed[k];
+
+			if (p->last < b->first || b->last < p->first)
+				continue;
+			if (p->addr >= at && p->addr - at >= bytes)
+				break;
+			if (p->addr + p->bytes > at)
+				at = (p->addr + p->bytes + align - 1) / align * align;
+		}
+		if (bytes > capacity || at > capacity - bytes) {
+			*culprit = b->first;
+			return UINT64_MAX;
+		}
+		b->addr = at;
+		for (where = num_placed; where && placed[where - 1]->addr > at; where--)
+			placed[where] = placed[where - 1];
+		placed[where] = b;
+		num_placed++;
+		if (at + bytes > top)
+			top = at + bytes;
+	}
+	return top;
+}
+
+bool mir_allocate(struct mir *m, int64_t *culprit)
+{
+	uint64_t top;
+
+	find_lifetimes(m);
+	top = place(m, MIR_SBUF, m->target->sbuf_bytes, SBUF_ALIGN, culprit);
+	if (top == UINT64_MAX)
+		return false;
+	m->sbuf_used = (uint32_t)top;
+	top = place(m, MIR_SLOT, (uint64_t)1 << 48, SCRATCH_ALIGN, culprit);
+	if (top == UINT64_MAX)
+		return false;
+	m->scratch_size = top;
+	for (size_t i = 0; i < m->num_insts; i++) {
+		struct mir_inst *in = &m->inst[i];
+
+		for (int r = 0; r < in->num_refs; r++) {
+			struct mir_ref *ref = &in->ref[r];
+			uint64_t at;
+
+			if (!ref->buf)
+				continue;
+			at = ref->buf->addr;
+			ref->lo += at;
+			ref->hi += at;
+			ref->buf = NULL;
+			if (in->in.opcode == NCA_OP_DMA) {
+				(ref->field == MIR_DST ? &in->in.dma.dst : &in->in.dma.src)->offset += at;
+			} else if (in->in.opcode >= NCA_OP_LDSTAT && in->in.opcode < NCA_OP_COPY) {
+				(ref->field == MIR_DST ? &in->in.mm.dst : &in->in.mm.src)->offset +=
+					(uint32_t)at;
+			} else {
+				struct nca_body_ew *e = &in->in.ew;
+
+				if (ref->field == MIR_S0)
+					e->s0.value += (uint32_t)at;
+				else if (ref->field == MIR_S1)
+					e->s1.value += (uint32_t)at;
+				else
+					(ref->field == MIR_DST ? &e->dst :
+					 ref->field == MIR_SRC0 ? &e->src0 : &e->src1)->offset += (uint32_t)at;
+			}
+		}
+	}
+	return true;
+}

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From one linear order to five streams and their semaphores.
+ *
+ * Which instruction must wait for which is read off the addresses: two accesses of one place, at least
+ * one of them a write, on different engines. Each engine has a semaphore that counts those of its
+ * instructions somebody waits for; as an engine completes in order, "the count has reached n" means
+ * that everything before has completed too. A DMA completes on its own time, so DMAs are dealt to
+ * channels, a semaphore each, and a channel's next DMA is only triggered when its last one is known
+ * to be complete: the count then names one DMA.
+ *
+ * A wait is left out if what the stream already waited for implies it. That is what the clocks are for:
+ * clock[a] is how many events of agent a (engine or channel) are known to have happened.
+ */
+#include <nca/cost.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mir.h"
+
+#define MAX_CHANNELS 16
+#define MAX_AGENTS (NCA_ENGINES + MAX_CHANNELS)
+#define NUM_BUCKETS 64
+
+struct access {
+	struct access *next;
+	uint64_t lo, hi;
+	uint32_t inst;
+	uint8_t part, nparts;
+	bool write;
+};
+
+/* Accesses of one memory, by address. */
+struct memory {
+	uint64_t granule;
+	struct access *bucket[NUM_BUCKETS];
+};
+
+struct event {		/* the completion of an instruction */
+	uint8_t agent;
+	uint32_t count;
+};
+
+struct wait {
+	uint8_t agent;
+	uint32_t inst;	/* the instruction waited for */
+	uint32_t next;	/* 1 + index of the next wait of the same instruction */
+};
+
+struct sched {
+	struct mir *m;
+	uint32_t channels, agents;
+	struct memory sbuf, psum, *slot;
+	struct access *spare;
+
+	struct event *event;		/* per instruction */
+	uint32_t *snapshot;		/* [instruction][agent]: the clock at its completion */
+	bool *signals;			/* somebody waits for it */
+	uint32_t *first_wait;		/* per instruction, 1 + index */
+	struct wait *waits;
+	size_t num_waits, cap_waits;
+
+	uint32_t clock[NCA_ENGINES][MAX_AGENTS];
+	uint32_t issued[MAX_AGENTS];	/* events so far, complete or not */
+	uint32_t last_dma[MAX_CHANNELS];
+	uint32_t next_channel;
+
+	uint32_t *dep;			/* of the instruction at hand */
+	size_t num_deps, cap_deps;
+};
+
+static bool is_dma(const struct mir_inst *i)
+{
+	return i->in.opcode == NCA_OP_DMA;
+}
+
+static struct memory *memory_of(struct sched *s, const struct mir_ref *ref)
+{
+	switch (ref->space) {
+	case MIR_SBUF:
+		return &s->sbuf;
+	case MIR_PSUM:
+		return &s->psum;
+	case MIR_SLOT:
+		break;
+	}
+	/* Nobody writes weights or inputs. */
+	return s->slot[ref->slot].granule ? &s->slot[ref->slot] : NULL;
+}
+
+static void add_dep(struct sched *s, uint32_t inst)
+{
+	for (size_t i = 0; i < s->num_deps; i++)
+		if (s->dep[i] == inst)
+			return;
+	*cc_push(s->m->cc, s->dep, s->num_deps, s->cap_deps) = inst;
+}
+
+/* In one bucket: what @ref of instruction @n has to wait for; then remember @ref. */
+static void touch_bucket(struct sched *s, struct access **bucket, uint64_t lo, uint64_t hi, uint32_t n,
+			 const struct mir_ref *ref)
+{
+	const struct mir_inst *inst = &s->m->inst[n];
+	struct access **link = bucket, *a;
+
+	while ((a = *link)) {
+		bool parts = a->part < ref->part + ref->nparts && ref->part < a->part + a->nparts;
+		bool covers = lo <= a->lo && a->hi <= hi && ref->part <= a->part &&
+			      a->part + a->nparts <= ref->part + ref->nparts;
+		bool overlaps = a->lo < hi && lo < a->hi && (parts || !ref->nparts);
+		const struct mir_inst *other = &s->m->inst[a->inst];
+
+		if (!ref->nparts)	/* a slot has no partitions */
+			covers = lo <= a->lo && a->hi <= hi;
+		if (overlaps && a->inst != n && (a->write || ref->write))
+			add_dep(s, a->inst);
+		/*
+		 * Whoever has to wait for @a later will have to wait for this access, which itself
+		 * waits for @a (a write), or comes after it on the same engine (a read).
+		 */
+		if (a->inst != n && covers &&
+		    (ref->write || (!a->write && !is_dma(inst) && !is_dma(other) &&
+				    inst->engine == other->engine))) {
+			*link = a->next;
+			a->next = s->spare;
+			s->spare = a;
+			continue;
+		}
+		link = &a->next;
+	}
+	a = s->spare;
+	if (a)
+		s->spare = a->next;
+	else
+		a = cc_new(s->m->cc, struct access);
+	*a = (struct access) { .next = *bucket, .lo = lo, .hi = hi, .inst = n, .part = ref->part,
+			       .nparts = ref->nparts, .write = ref->write };
+	*bucket = a;
+}
+
+static void touch(struct sched *s, uint32_t n, const struct mir_ref *ref)
+{
+	struct memory *mem = memory_of(s, ref);
+
+	if (!mem)
+		return;
+	for (uint64_t at = ref->lo; at < ref->hi;) {
+		uint64_t k = at / mem->granule, end = (k + 1) * mem->granule;
+
+		if (k >= NUM_BUCKETS - 1) {
+			k = NUM_BUCKETS - 1;
+			end = UINT64_MAX;
+		}
+		if (end > ref->hi)
+			end = ref->hi;
+		touch_bucket(s, &mem->bucket[k], at, end, n, ref);
+		at = end;
+	}
+}
+
+/* Wait for instruction @dep before instruction @n starts, unless that is known already. */
+static void wait_for(struct sched *s, uint32_t n, uint32_t dep)
+{
+	const struct mir_inst *inst = &s->m->inst[n];
+	const struct event *e = &s->event[dep];
+	uint32_t *clock = s->clock[inst->engine];
+	const uint32_t *then = s->snapshot + (size_t)dep * s->agents;
+	struct wait *w;
+
+	if (e->agent == inst->engine && !is_dma(inst))
+		return;		/* in order, and an engine sees its own results */
+	if (clock[e->agent] >= e->count)
+		return;
+	w = cc_push(s->m->cc, s->waits, s->num_waits, s->cap_waits);
+	w->agent = e->agent;
+	w->inst = dep;
+	w->next = s->first_wait[n];
+	s->first_wait[n] = (uint32_t)s->num_waits;
+	s->signals[dep] = true;
+	for (uint32_t a = 0; a < s->agents; a++)
+		if (then[a] > clock[a])
+			clock[a] = then[a];
+}
+
+static int latest_first(const void *pa, const void *pb)
+{
+	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+
+	return (a < b) - (a > b);
+}
+
+/* A channel whose last DMA is known to be complete here, or the one that was used longest ago. */
+static uint32_t pick_channel(struct sched *s, const struct mir_inst *inst)
+{
+	uint32_t c = s->next_channel;
+
+	for (uint32_t k = 0; k < s->channels; k++) {
+		uint32_t a = NCA_ENGINES + (c + k) % s->channels;
+
+		if (s->clock[inst->engine][a] >= s->issued[a]) {
+			c = (c + k) % s->channels;
+			break;
+		}
+	}
+	s->next_channel = (c + 1) % s->channels;
+	return c;
+}
+
+static void schedule_inst(struct sched *s, uint32_t n)
+{
+	const struct mir_inst *inst = &s->m->inst[n];
+	uint32_t *snapshot = s->snapshot + (size_t)n * s->agents;
+	uint32_t agent = inst->engine;
+
+	s->num_deps = 0;
+	for (int r = 0; r < inst->num_refs; r++)
+		touch(s, n, &inst->ref[r]);
+	if (is_dma(inst)) {
+		uint32_t c = pick_channel(s, inst);
+
+		agent = NCA_ENGINES + c;
+		if (s->issued[agent])
+			add_dep(s, s->last_dma[c]);
+		s->last_dma[c] = n;
+	}
+	/* The latest knows most, and may make the others unnecessary. */
+	qsort(s->dep, s->num_deps, sizeof(*s->dep), latest_first);
+	for (size_t i = 0; i < s->num_deps; i++)
+		wait_for(s, n, s->dep[i]);
+	s->event[n].agent = (uint8_t)agent;
+	s->event[n].count = ++s->issued[agent];
+	memcpy(snapshot, s->clock[inst->engine], s->agents * sizeof(*snapshot));
+	snapshot[agent] = s->event[n].count;
+}
+
+static struct nca_inst *emit(struct cc *cc, struct mir_stream *st)
+{
+	struct nca_inst *in = cc_push(cc, st->inst, st->num, st->cap);
+
+	memset(in, 0, sizeof(*in));
+	return in;
+}
+
+static uint32_t sem_value(const struct sched *s, const uint32_t *signalled, uint32_t inst)
+{
+	return s->event[inst].agent < NCA_ENGINES ? signalled[inst] : s->event[inst].count;
+}
+
+/* The instruction with its waits; waits that do not fit go into NOPs before it. */
+static void emit_inst(struct sched *s, struct mir_stream *st, const uint32_t *signalled, uint32_t n,
+		      const struct nca_inst *in, uint32_t first_wait)
+{
+	struct nca_wait wait[MAX_AGENTS];
+	uint32_t num = 0, extra;
+	struct nca_inst *out;
+
+	for (uint32_t w = first_wait; w; w = s->waits[w - 1].next) {
+		cc_assert(s->m->cc, num < MAX_AGENTS);
+		wait[num++] = (struct nca_wait) { .sem = s->waits[w - 1].agent, .cond = NCA_WAIT_GE,
+						  .value = sem_value(s, signalled, s->waits[w - 1].inst) };
+	}
+	st->waits += num;
+	for (extra = 0; num - extra > 2; extra += 2) {
+		out = emit(s->m->cc, st);
+		out->opcode = NCA_OP_NOP;
+		out->op_id = in->op_id;
+		memcpy(out->wait, wait + extra, sizeof(out->wait));
+	}
+	out = emit(s->m->cc, st);
+	*out = *in;
+	for (uint32_t k = 0; extra + k < num; k++)
+		out->wait[k] = wait[extra + k];
+	if (s->signals[n] || in->opcode == NCA_OP_DMA)
+		out->update[0] = (struct nca_update) { .sem = s->event[n].agent, .op = NCA_UPDATE_ADD,
+						       .value = 1 };
+}
+
+/* When everything would be done if this core had the device to itself. */
+static void estimate(struct sched *s, struct mir_program *p)
+{
+	const struct nca_target *t = s->m->target;
+	uint64_t *done = cc_new_n(s->m->cc, uint64_t, s->m->num_insts + 1);
+	uint64_t free[NCA_ENGINES] = { 0 }, dma_free = 0;
+
+	for (uint32_t n = 0; n < s->m->num_insts; n++) {
+		const struct mir_inst *inst = &s->m->inst[n];
+		uint64_t start = free[inst->engine];
+		uint64_t cost = nca_cost_cycles(t, &inst->in) * t->engine_ticks[inst->engine];
+
+		p->stream[inst->engine].cycles += nca_cost_cycles(t, &inst->in);
+		for (uint32_t w = s->first_wait[n]; w; w = s->waits[w - 1].next)
+			start = nca_max64(start, done[s->waits[w - 1].inst] + t->sem_ticks);
+		free[inst->engine] = start + cost;
+		if (is_dma(inst)) {
+			uint64_t ticks = nca_dma_ticks(t, &inst->in.dma, t->dma_engines, t->slices_per_core) -
+					 t->dma_t0_ticks;
+			uint32_t bytes;
+
+			dma_free = nca_max64(free[inst->engine] + t->dma_t0_ticks, dma_free) + ticks;
+			done[n] = dma_free;
+			p->dma_bytes += nca_dma_descriptors(&inst->in.dma, &bytes) * bytes;
+		} else {
+			done[n] = free[inst->engine] +
+				  (uint64_t)t->pipe_latency[inst->engine] * t->engine_ticks[inst->engine];
+		}
+		p->est_ticks = nca_max64(p->est_ticks, done[n]);
+	}
+}
+
+static struct sched *sched_new(struct mir *m)
+{
+	struct sched *s = cc_new(m->cc, struct sched);
+	size_t n = m->num_insts + 1;
+
+	s->m = m;
+	s->channels = m->target->semaphores - NCA_ENGINES < MAX_CHANNELS ?
+		      m->target->semaphores - NCA_ENGINES : MAX_CHANNELS;
+	s->agents = NCA_ENGINES + s->channels;
+	s->sbuf.granule = (m->target->sbuf_bytes + NUM_BUCKETS - 1) / NUM_BUCKETS;
+	s->psum.granule = NCA_PSUM_BANK_BYTES;
+	s->slot = cc_new_n(m->cc, struct memory, m->num_slots);
+	for (size_t i = 0; i < m->num_insts; i++)
+		for (int r = 0; r < m->inst[i].num_refs; r++) {
+			const struct mir_ref *ref = &m->inst[i].ref[r];
+
+			if (ref->space == MIR_SLOT && ref->write) {
+				struct memory *mem = &s->slot[ref->slot];
+
+				if (ref->hi / NUM_BUCKETS + 1 > mem->granule)
+					mem->granule = ref->hi / NUM_BUCKETS + 1;
+			}
+		}
+	s->event = cc_new_n(m->cc, struct event, n);
+	s->snapshot = cc_new_n(m->cc, uint32_t, n * s->agents);
+	s->signals = cc_new_n(m->cc, bool, n);
+	s->first_wait = cc_new_n(m->cc, uint32_t, n);
+	return s;
+}
+
+struct mir_program *mir_schedule(struct mir *m)
+{
+	struct mir_program *p = cc_new(m->cc, struct mir_program);
+	struct sched *s = sched_new(m);
+	uint32_t *signalled = cc_new_n(m->cc, uint32_t, m->num_insts + 1), total[NCA_ENGINES] = { 0 };
+	struct nca_inst in;
+
+	for (uint32_t n = 0; n < m->num_insts; n++)
+		schedule_inst(s, n);
+	for (uint32_t n = 0; n < m->num_insts; n++) {
+		if (s->signals[n] && !is_dma(&m->inst[n]))
+			total[m->inst[n].engine]++;
+		signalled[n] = total[m->inst[n].engine];
+	}
+	for (uint32_t n = 0; n < m->num_insts; n++)
+		emit_inst(s, &p->stream[m->inst[n].engine], signalled, n, &m->inst[n].in, s->first_wait[n]);
+
+	/* The launch is over when every DMA has landed. */
+	for (uint32_t c = 0; c < s->channels; c++) {
+		uint32_t agent = NCA_ENGINES + c;
+
+		if (s->clock[NCA_ENGINE_SYNC][agent] >= s->issued[agent])
+			continue;
+		memset(&in, 0, sizeof(in));
+		in.opcode = NCA_OP_NOP;
+		in.wait[0] = (struct nca_wait) { .sem = (uint8_t)agent, .cond = NCA_WAIT_GE,
+						 .value = s->issued[agent] };
+		*emit(m->cc, &p->stream[NCA_ENGINE_SYNC]) = in;
+		p->stream[NCA_ENGINE_SYNC].waits++;
+	}
+	for (int e = 0; e < NCA_ENGINES; e++)
+		if (p->stream[e].num)
+			emit(m->cc, &p->stream[e])->opcode = NCA_OP_HALT;
+	for (uint32_t a = 0; a < s->agents; a++)
+		if (s->issued[a])
+			p->semaphores = a + 1;
+	estimate(s, p);
+	return p;
+}
