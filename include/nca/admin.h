@@ -312,4 +312,13 @@ enum nca_lost_cause {
 	NCA_CAUSE_RING		= 7,	/* ring memory unmapped or indices impossible */
 };
 
+/* NCA_REG_FATAL_CAUSE. INJECT_FATAL puts its argument there. */
+enum nca_fatal_cause {
+	NCA_FATAL_NONE		= 0,
+	NCA_FATAL_ADMIN_CONFIG	= 1,	/* ENABLE with an impossible order or base */
+	NCA_FATAL_ADMIN_INDEX	= 2,	/* ASQ_TAIL or ACQ_HEAD impossible */
+	NCA_FATAL_ADMIN_MEMORY	= 3,	/* admin ring not reachable on the bus */
+	NCA_FATAL_EVENT_MEMORY	= 4,	/* event ring not reachable on the bus */
+};
+
 #endif

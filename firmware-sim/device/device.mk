@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+NCASIM_SRCS += $(wildcard firmware-sim/device/*.c)

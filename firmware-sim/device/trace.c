@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Trace in Chrome's JSON format, which Perfetto opens. Processes are contexts
+ * (one track per queue) and cores (arbiter, engines, semaphore waits, DMA
+ * queues); times are device time in microseconds. Written as a stream; the
+ * closing bracket follows on trace_close().
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "device.h"
+
+#define PID_CTX(id)	(1000u + (id))
+#define PID_CORE(c)	(1u + (c))
+#define TID_ARBITER	1u
+#define TID_ENGINE(e)	(10u + (e))
+#define TID_WAIT(e)	(20u + (e))
+#define TID_DMA(d)	(100u + (d))
+
+struct trace {
+	pthread_mutex_t lock;
+	FILE *f;
+	bool any;
+	bool named_ctx[DEV_CONTEXTS + 1];
+};
+
+static void begin(struct trace *t)
+{
+	fputs(t->any ? ",\n" : "\n", t->f);
+	t->any = true;
+}
+
+static void name(struct trace *t, const char *what, uint32_t pid, uint32_t tid, const char *fmt,
+		 uint32_t n)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), fmt, n);
+	begin(t);
+	fprintf(t->f, "{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,\"args\":{\"name\":\"%s\"}}",
+		what, pid, tid, text);
+}
+
+struct trace *trace_open(const char *path, const struct nca_target *target)
+{
+	static const char *const engine[NCA_ENGINES] = {
+		"tensor", "vector", "scalar", "gpsimd", "sync",
+	};
+	struct trace *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->f = fopen(path, "we");
+	if (!t->f) {
+		free(t);
+		return NULL;
+	}
+	pthread_mutex_init(&t->lock, NULL);
+	fprintf(t->f, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"target\":\"%s\"},\"traceEvents\":[",
+		target->name);
+	for (uint32_t c = 0; c < target->cores; c++) {
+		name(t, "process_name", PID_CORE(c), 0, "core %u", c);
+		name(t, "thread_name", PID_CORE(c), TID_ARBITER, "arbiter", 0);
+		for (uint32_t e = 0; e < NCA_ENGINES; e++) {
+			if (!target->engine_ticks[e])
+				continue;
+			name(t, "thread_name", PID_CORE(c), TID_ENGINE(e), engine[e], 0);
+			name(t, "thread_name", PID_CORE(c), TID_WAIT(e), "semaphore wait, engine %u", e);
+		}
+		for (uint32_t d = 0; d < target->dma_engines; d++)
+			name(t, "thread_name", PID_CORE(c), TID_DMA(d), "DMA %u", d);
+	}
+	return t;
+}
+
+void trace_close(struct trace *t)
+{
+	if (!t)
+		return;
+	fputs("\n]}\n", t->f);
+	fclose(t->f);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+/* Microseconds with ns resolution, without going through floating point. */
+static void times(struct trace *t, uint64_t start_ns, uint64_t end_ns)
+{
+	uint64_t dur = end_ns > start_ns ? end_ns - start_ns : 0;
+
+	fprintf(t->f, "\"ts\":%llu.%03u,\"dur\":%llu.%03u",
+		(unsigned long long)(start_ns / 1000), (unsigned int)(start_ns % 1000),
+		(unsigned long long)(dur / 1000), (unsigned int)(dur % 1000));
+}
+
+void trace_command(struct trace *t, uint32_t ctx, uint32_t queue, const char *what,
+		   uint64_t start_ns, uint64_t end_ns, uint32_t status)
+{
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	if (!t->named_ctx[ctx]) {
+		t->named_ctx[ctx] = true;
+		name(t, "process_name", PID_CTX(ctx), 0, "context %u", ctx);
+	}
+	begin(t);
+	fprintf(t->f, "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,", what, PID_CTX(ctx), queue);
+	times(t, start_ns, end_ns);
+	fprintf(t->f, ",\"args\":{\"status\":%u}}", status);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void trace_core(struct trace *t, uint32_t core, uint32_t ctx, const char *what, uint64_t start_ns,
+		uint64_t end_ns)
+{
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	begin(t);
+	fprintf(t->f, "{\"ph\":\"X\",\"name\":\"%s ctx %u\",\"pid\":%u,\"tid\":%u,", what, ctx,
+		PID_CORE(core), TID_ARBITER);
+	times(t, start_ns, end_ns);
+	fputs("}", t->f);
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* ---- From the core, on a worker's thread: ticks are the launch's own ---------------------- */
+static void hook(struct launch *l, uint32_t tid, const char *fmt, uint32_t a, uint32_t b,
+		 uint64_t start, uint64_t end)
+{
+	struct trace *t = l->dev->trace;
+	char text[64];
+
+	snprintf(text, sizeof(text), fmt, a, b);
+	pthread_mutex_lock(&t->lock);
+	begin(t);
+	fprintf(t->f, "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,", text, PID_CORE(l->core),
+		tid);
+	times(t, to_ns(l->dev, l->base + start), to_ns(l->dev, l->base + end));
+	fprintf(t->f, ",\"args\":{\"ctx\":%u}}", l->ctx->id);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void on_inst(void *opaque, uint32_t engine, const struct nca_inst *inst, uint32_t pc,
+		    uint64_t start, uint64_t end)
+{
+	(void)pc;
+	hook(opaque, TID_ENGINE(engine), "op 0x%02x, node %u", inst->opcode, inst->op_id, start, end);
+}
+
+static void on_wait(void *opaque, uint32_t engine, uint32_t sem, uint64_t start, uint64_t end)
+{
+	hook(opaque, TID_WAIT(engine), "semaphore %u", sem, 0, start, end);
+}
+
+static void on_dma(void *opaque, uint32_t dma_engine, uint32_t op_id, uint64_t bytes,
+		   uint64_t start, uint64_t end)
+{
+	hook(opaque, TID_DMA(dma_engine), "%u bytes, node %u", (uint32_t)bytes, op_id, start, end);
+}
+
+void trace_launch_hooks(struct launch *l)
+{
+	l->trace = (struct core_trace){
+		.opaque = l, .inst = on_inst, .wait = on_wait, .dma = on_dma,
+	};
+}
