@@ -31,7 +31,7 @@ kver=$(kernel_version "$series")
 files=()
 if [ $device = 1 ]; then
 	[ -f "$TOP/build/driver/$kver/nca.ko" ] || "$VM_DIR/build-module.sh" "$series"
-	files+=("$TOP/build/bin/accelctl")
+	[ "${NCA_VM_PROGRAMS:-}" = tests ] || files+=("$TOP/build/bin/accelctl")
 	for f in "$TOP"/build/vm/bin/*; do
 		[ ! -x "$f" ] || files+=("$f")
 	done
@@ -40,5 +40,5 @@ fi
 log=$TOP/build/vm/$name
 mkdir -p "$log"
 "$VM_DIR/mkinitramfs.sh" "$series" "$log/initramfs.cpio" "${files[@]}"
-exec python3 "$VM_DIR/guest.py" --name "$name" --kernel-dir "$cached/guest/$kver" \
+exec python3 "$VM_DIR/guest.py" ${NCA_VM_SIM:+--sim "$NCA_VM_SIM"} --name "$name" --kernel-dir "$cached/guest/$kver" \
 	--initramfs "$log/initramfs.cpio" --log "$log" --tests "$tests" "${extra[@]}"

@@ -227,6 +227,10 @@ static void test_udmabuf(void)
 	queue_submit(&q);
 	CHECK(queue_spin(&q, &cqe, LIMIT_MS) == 0 && cqe.status == NCA_CQE_BAD_ADDRESS &&
 	      cqe.detail == NCA_ACCESS_WRITE, "a write to it is refused by the device");
+	/* Mappings keep the file alive. */
+	bo_close(&own);
+	queue_unmap(&q);
+	munmap((void *)ctx.status, PAGE);
 	close(fd);
 }
 
