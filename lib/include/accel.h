@@ -205,7 +205,7 @@ ACCEL_API uint64_t accel_buffer_address(const accel_buffer *buf);
 struct accel_queue_options {
 	size_t size;
 	uint32_t depth;			/* entries, power of two, 8..32768; 0 = 256 */
-	int32_t core;			/* a core of the context, -1 = any */
+	int32_t core;			/* 1 + a core of the context; 0 or -1 = any */
 	uint32_t spin_us;		/* a waiter polls this long before it sleeps; 0 = default */
 };
 
@@ -290,6 +290,7 @@ struct accel_graph_info {
 	uint64_t est_ns;
 	uint32_t sbuf_bytes, psum_bytes;	/* per partition */
 	uint32_t ops;
+	uint32_t scalars;		/* set with accel_launch_set_scalar(), 0 until then */
 };
 
 struct accel_graph_options {
@@ -335,6 +336,12 @@ ACCEL_API void accel_launch_put(accel_launch *launch);
 /** Host-visible memory of an input or output, of accel_tensor_info.bytes. Zero copy. */
 ACCEL_API void *accel_launch_input(accel_launch *l, unsigned int index);
 ACCEL_API const void *accel_launch_output(accel_launch *l, unsigned int index);
+
+/**
+ * Set launch scalar @index to the 32 bits @value for every later launch of this
+ * instance. -EINVAL: the graph has no such scalar. Any thread, not while in flight.
+ */
+ACCEL_API int accel_launch_set_scalar(accel_launch *l, unsigned int index, uint32_t value);
 
 /**
  * Queue the launch and submit it (with whatever else was prepared). Its
