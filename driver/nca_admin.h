@@ -2,6 +2,7 @@
 #ifndef NCA_ADMIN_CMD_H
 #define NCA_ADMIN_CMD_H
 
+#include <linux/bits.h>
 #include <linux/completion.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -12,7 +13,7 @@
 struct nca_device;
 
 #define NCA_ADMIN_MAX_ORDER	6
-#define NCA_ADMIN_SLOTS		(1u << NCA_ADMIN_MAX_ORDER)
+#define NCA_ADMIN_SLOTS		BIT(NCA_ADMIN_MAX_ORDER)
 
 /* One command under way. The slot number and @seq make up the cid. */
 struct nca_admin_slot {
@@ -26,7 +27,7 @@ struct nca_admin_slot {
 };
 
 struct nca_admin {
-	spinlock_t lock;
+	spinlock_t lock;		/* everything below; hard irq */
 	bool running;
 	u32 order;
 	u32 sq_tail;

@@ -43,9 +43,10 @@ static void nca_coredump_admin(struct nca_device *ndev, struct seq_buf *s)
 	unsigned int i;
 
 	spin_lock_irq(&admin->lock);
-	seq_buf_printf(s, "admin running %u tail %u head %u submitted %llu completed %llu bogus %llu timeouts %llu\n",
-		       admin->running, admin->sq_tail, admin->cq_head, admin->submitted,
-		       admin->completed, admin->bogus, admin->timeouts);
+	seq_buf_printf(s, "admin running %u tail %u head %u\n",
+		       admin->running, admin->sq_tail, admin->cq_head);
+	seq_buf_printf(s, "admin submitted %llu completed %llu bogus %llu timeouts %llu\n",
+		       admin->submitted, admin->completed, admin->bogus, admin->timeouts);
 	for (i = 0; i < NCA_ADMIN_SLOTS; i++)
 		if (admin->slots[i].pending)
 			seq_buf_printf(s, "admin pending slot %u opcode %#x\n", i,
@@ -61,11 +62,12 @@ static void nca_coredump_contexts(struct nca_device *ndev, struct seq_buf *s)
 	mutex_lock(&ndev->ctx_lock);
 	spin_lock_irq(&ndev->evt_lock);
 	list_for_each_entry(ctx, &ndev->contexts, node) {
-		seq_buf_printf(s, "context %u generation %u slices %u cores %#x state %u cause %u closing %u\n",
-			       ctx->id, ctx->gen, ctx->slices, ctx->core_mask, ctx->state,
-			       ctx->cause, atomic_read(&ctx->closing));
+		seq_buf_printf(s, "context %u generation %u slices %u cores %#x\n",
+			       ctx->id, ctx->gen, ctx->slices, ctx->core_mask);
+		seq_buf_printf(s, "  state %u cause %u closing %d\n",
+			       ctx->state, ctx->cause, atomic_read(&ctx->closing));
 		list_for_each_entry(queue, &ctx->evt_queues, evt_node)
-			seq_buf_printf(s, "  queue %u generation %u orders %u %u events %llu lost %d\n",
+			seq_buf_printf(s, "  queue %u gen %u orders %u %u events %llu lost %d\n",
 				       queue->id, queue->gen, queue->sq_order, queue->cq_order,
 				       queue->events, queue->lost);
 	}

@@ -48,7 +48,7 @@ struct nca_ctx {
 	u32 id;				/* device's name for it ... */
 	u32 gen;			/* ... and which one of that name */
 
-	struct mutex lock;
+	struct mutex lock;		/* the next four, and what the device knows */
 	bool hw_live;			/* the device knows it */
 	bool torn;			/* teardown has run: nothing may be added */
 	struct drm_mm va;

@@ -96,7 +96,7 @@ struct nca_device {
 
 	struct rw_semaphore reset_lock;
 	enum nca_dev_state state;	/* READ_ONCE(); written under state_lock */
-	spinlock_t state_lock;
+	spinlock_t state_lock;		/* GONE is never left */
 	bool removed;			/* under reset_lock */
 	struct workqueue_struct *wq;
 	struct work_struct reset_work;
@@ -109,7 +109,7 @@ struct nca_device {
 	u32 heartbeat_stalls;
 	ktime_t heartbeat_time;
 
-	struct mutex ctx_lock;
+	struct mutex ctx_lock;		/* the list, slices in use, reclaiming */
 	struct list_head contexts;
 	u32 num_ctx;			/* on the list, teardown included */
 	u32 num_reclaiming;
@@ -117,14 +117,14 @@ struct nca_device {
 	wait_queue_head_t reclaim_wq;
 	atomic_t next_serial;
 
-	spinlock_t evt_lock;
+	spinlock_t evt_lock;		/* the two tables and who waits; hard irq */
 	struct nca_ctx **ctx_tbl;	/* by device context id */
 	struct nca_queue **queue_tbl;	/* by queue id */
 	struct ida queue_ids;
 	atomic_t next_queue_gen;
 	atomic_t live_queues;
 
-	struct mutex user_lock;
+	struct mutex user_lock;		/* list and end of users */
 	struct list_head users;
 	atomic64_t pinned_pages;
 

@@ -18,7 +18,7 @@ struct drm_printer;
  * context has gone.
  */
 struct nca_devmem {
-	struct mutex lock;
+	struct mutex lock;		/* allocator and sums */
 	struct drm_mm mm;
 	u64 size;
 	u64 reserved;

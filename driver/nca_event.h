@@ -18,7 +18,7 @@ struct nca_eq {
 	unsigned int vector;
 	int irq;
 	u32 order;
-	spinlock_t lock;
+	spinlock_t lock;		/* consumer side; hard irq */
 	bool running;
 	u32 head;
 	struct nca_event *ring;

@@ -20,7 +20,7 @@ struct nca_bo {
 	struct drm_gem_object base;
 	enum nca_bo_kind kind;
 
-	struct mutex lock;
+	struct mutex lock;		/* pins and DMA mapping below */
 	/* NCA_BO_SHMEM: pinned for the importers of an exported buffer */
 	struct page **export_pages;
 	unsigned int export_pins;

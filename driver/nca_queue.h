@@ -47,7 +47,7 @@ struct nca_queue {
 	bool hw_mapped;
 	bool hw_live;
 
-	struct mutex map_lock;
+	struct mutex map_lock;		/* the flag below, for page faults */
 	bool revoked;
 
 	/* under ndev->evt_lock */

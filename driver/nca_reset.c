@@ -88,11 +88,12 @@ static void nca_wedged_event(struct nca_device *ndev, const char *method)
 {
 	struct drm_minor *minor = ndev->drm.accel;
 	char event[48];
-	char *envp[] = { event, NULL };
+	char *envp[2] = {};
 
 	if (!minor || !minor->kdev)
 		return;
 	snprintf(event, sizeof(event), "WEDGED=%s", method);
+	envp[0] = event;
 	kobject_uevent_env(&minor->kdev->kobj, KOBJ_CHANGE, envp);
 }
 
