@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Vector, scalar and gpsimd instructions on tiles: rows of 128 lanes are loaded
+ * CHUNK at a time, widened to the domain of the instruction, computed and
+ * stored. Order along the free axis is ascending everywhere.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_impl.h"
+
+struct operand {
+	uint8_t *base;
+	uint32_t *off;
+	uint32_t dtype;
+	uint32_t n;		/* elements per partition */
+};
+
+struct ew {
+	struct exec *x;
+	const struct core_kernels *k;
+	const struct nca_body_ew *b;
+	enum domain dom;
+	uint32_t lanes;
+	struct operand dst, src0, src1;
+	uint32_t s[2][LANES] __attribute__((aligned(64)));
+	uint32_t acc[LANES] __attribute__((aligned(64)));
+	bool reduced;		/* src1 receives a reduction */
+	bool acc_valid;
+};
+
+/* True if walking @a twice the same way never meets an element it has passed. */
+static bool injective(const struct nca_ap *a)
+{
+	uint32_t extent = 1;
+
+	for (int d = 3; d >= 0; d--) {
+		if (a->size[d] == 1)
+			continue;
+		if (a->stride[d] < 0 || (uint32_t)a->stride[d] < extent)
+			return false;
+		extent = (uint32_t)a->stride[d] * (uint32_t)(a->size[d] - 1) + extent;
+	}
+	return true;
+}
+
+static bool same_walk(const struct nca_ap *a, const struct nca_ap *b)
+{
+	if (a->part != b->part || a->offset != b->offset ||
+	    nca_dtype_size(a->dtype) != nca_dtype_size(b->dtype))
+		return false;
+	for (int d = 0; d < 4; d++)
+		if (a->size[d] != b->size[d] || (a->size[d] > 1 && a->stride[d] != b->stride[d]))
+			return false;
+	return injective(a);
+}
+
+/*
+ * All operands are read before any result is written. Where a later chunk would
+ * read what an earlier one wrote, the source is copied aside first.
+ */
+static int snapshot(struct ew *e, int which, const struct box *b, uint32_t lo, uint32_t hi,
+		    struct operand *o)
+{
+	struct core_state *st = e->x->st;
+	uint32_t first = lo / 4, rows = (hi + 3) / 4 - first;
+	size_t need = (size_t)rows * ROW_BYTES;
+
+	if (st->scratch_cap[which] < need) {
+		uint8_t *p = aligned_alloc(64, need);
+
+		if (!p)
+			return fault_set(e->x->fault, NCA_RULE_WATCHDOG, e->x->engine, e->x->pc, 0,
+					 "the host has no memory");
+		free(st->scratch[which]);
+		st->scratch[which] = p;
+		st->scratch_cap[which] = need;
+	}
+	memcpy(st->scratch[which], mem_at(&st->mem[b->mem], 0, first * 4), need);
+	o->base = st->scratch[which] + b->part * 4;
+	for (uint32_t i = 0; i < o->n; i++)
+		o->off[i] -= first * ROW_BYTES;
+	return 0;
+}
+
+static int resolve(struct ew *e, const struct nca_ap *a, const struct box *b, uint32_t *off,
+		   struct operand *o, uint32_t *lo, uint32_t *hi)
+{
+	struct exec *x = e->x;
+
+	if (exec_box(x, b, nca_dtype_size(a->dtype), lo, hi))
+		return -1;
+	o->dtype = a->dtype;
+	o->base = mem_at(&x->st->mem[b->mem], a->part, 0);
+	o->off = off;
+	if (!x->st->launch.timed_only)
+		o->n = exec_offsets(a, (a->offset & NCA_AP_OFFSET_MASK) +
+				    (uint32_t)((int32_t)*lo - b->lo), off);
+	return 0;
+}
+
+static int resolve_src(struct ew *e, int which, const struct nca_ap *a, const struct box *b,
+		       struct operand *o, uint32_t dlo, uint32_t dhi)
+{
+	const struct box *d = &e->x->p->dst[0];
+	uint32_t lo, hi;
+
+	if (resolve(e, a, b, e->x->core->off[1 + which], o, &lo, &hi))
+		return -1;
+	if (e->x->st->launch.timed_only || b->mem != d->mem || lo >= dhi || dlo >= hi ||
+	    b->part >= d->part + d->nparts || d->part >= b->part + b->nparts ||
+	    same_walk(a, &e->b->dst))
+		return 0;
+	return snapshot(e, which, b, lo, hi, o);
+}
+
+/* Box of a scalar in memory: they follow the tensor sources, in order. */
+static int resolve_scalar(struct ew *e, const struct nca_scalar *s, uint32_t *row, uint32_t *box)
+{
+	static const uint32_t zero;
+	uint32_t value = s->value, lo, hi;
+
+	switch (s->kind) {
+	case NCA_SCALAR_NONE:
+		return 0;
+	case NCA_SCALAR_REG:
+		value = e->x->st->stream[e->x->engine].reg[s->value];
+		/* fall through */
+	case NCA_SCALAR_IMM:
+		if (s->dtype == NCA_INT32 && e->dom == DOM_FP)
+			value = float_bits((float)(int32_t)value);
+		for (uint32_t i = 0; i < LANES; i++)
+			row[i] = value;
+		return 0;
+	default:
+		if (exec_box(e->x, &e->x->p->src[(*box)++], nca_dtype_size(s->dtype), &lo, &hi))
+			return -1;
+		if (!e->x->st->launch.timed_only)
+			e->k->load(row, mem_at(&e->x->st->mem[s->kind == NCA_SCALAR_SBUF ?
+							      NCA_MEM_SBUF : NCA_MEM_PSUM],
+					       s->part, s->value), &zero, 1, e->lanes, s->dtype,
+				   DOM_FP);
+		return 0;
+	}
+}
+
+static void load(struct ew *e, uint32_t *row, const struct operand *o, uint32_t r0, uint32_t n,
+		 enum domain dom)
+{
+	e->k->load(row, o->base, o->off + r0, n, e->lanes, o->dtype, dom);
+}
+
+static void scalar_op(struct ew *e, uint32_t *a, int which, uint32_t n, bool reverse)
+{
+	uint32_t op = which ? e->b->op1 : e->b->op0;
+
+	if (op)
+		e->k->alu(a, e->s[which], 0, n, e->lanes, op, e->dom, reverse);
+}
+
+/* A reduction starts with its first element; some operations change even that one. */
+static void reduce(struct ew *e, const uint32_t *rows, uint32_t n, uint32_t op)
+{
+	if (!e->acc_valid) {
+		memcpy(e->acc, rows, sizeof(e->acc));
+		if (op == NCA_ALU_ABSMAX || op == NCA_ALU_LAND || op == NCA_ALU_LOR)
+			e->k->alu(e->acc, rows, 0, 1, e->lanes, op, e->dom, false);
+		e->acc_valid = true;
+		rows += LANES;
+		n--;
+	}
+	if (n)
+		e->k->reduce(e->acc, rows, n, e->lanes, op, e->dom);
+}
+
+static void reduced_store(struct ew *e, const struct operand *o, uint32_t index, uint32_t op)
+{
+	uint32_t *old = e->x->core->row[2];
+
+	if (e->x->in->flags & NCA_F_ACC_REDUCE) {
+		load(e, old, o, index, 1, e->dom);
+		e->k->alu(e->acc, old, 0, 1, e->lanes, op, e->dom, true);
+	}
+	e->k->store(o->base, o->off + index, e->acc, 1, e->lanes, o->dtype, e->dom);
+	e->acc_valid = false;
+}
+
+static void copy_predicated(struct ew *e, uint32_t r0, uint32_t n, const uint32_t *mask,
+			    bool mask_fp)
+{
+	uint32_t *a = e->x->core->row[0], *b = e->x->core->row[1], off[CHUNK];
+
+	/* The new value in the bits of dst's type: the old one must come out untouched. */
+	load(e, a, &e->src0, r0, n, e->dom);
+	for (uint32_t i = 0; i < n; i++)
+		off[i] = i * ROW_BYTES;
+	memset(b, 0, n * ROW_BYTES);
+	e->k->store((uint8_t *)b, off, a, n, e->lanes, e->dst.dtype, e->dom);
+	load(e, a, &e->dst, r0, n, DOM_BITS);
+	e->k->select(b, a, LANES, mask, n, e->lanes, mask_fp);
+	e->k->store(e->dst.base, e->dst.off + r0, b, n, e->lanes, e->dst.dtype, DOM_BITS);
+}
+
+static void scan(struct ew *e, uint32_t *a, const uint32_t *b, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		e->k->alu(e->acc, a + i * LANES, LANES, 1, e->lanes, e->b->op0, e->dom, false);
+		e->k->alu(e->acc, b + i * LANES, LANES, 1, e->lanes, e->b->op1, e->dom, false);
+		memcpy(a + i * LANES, e->acc, sizeof(e->acc));
+	}
+}
+
+static void chunk(struct ew *e, uint32_t r0, uint32_t n)
+{
+	const struct nca_body_ew *b = e->b;
+	const struct core_kernels *k = e->k;
+	uint32_t *a = e->x->core->row[0], *b_rows = e->x->core->row[1], *mask = e->x->core->row[3];
+	uint32_t flags = e->x->in->flags;
+	bool mask_fp = e->src1.dtype < NCA_INT32;
+
+	switch (e->x->in->opcode) {
+	case NCA_OP_MEMSET:
+		for (uint32_t i = 0; i < n; i++)
+			memcpy(a + i * LANES, e->s[0], sizeof(e->s[0]));
+		break;
+	case NCA_OP_COPY:
+		load(e, a, &e->src0, r0, n, e->dom);
+		break;
+	case NCA_OP_TENSOR_TENSOR:
+		load(e, a, &e->src0, r0, n, e->dom);
+		load(e, b_rows, &e->src1, r0, n, e->dom);
+		k->alu(a, b_rows, LANES, n, e->lanes, b->op0, e->dom, false);
+		break;
+	case NCA_OP_TENSOR_SCALAR:
+		load(e, a, &e->src0, r0, n, e->dom);
+		scalar_op(e, a, 0, n, flags & NCA_F_REVERSE0);
+		scalar_op(e, a, 1, n, flags & NCA_F_REVERSE1);
+		break;
+	case NCA_OP_SCALAR_TENSOR:
+		load(e, a, &e->src0, r0, n, e->dom);
+		scalar_op(e, a, 0, n, flags & NCA_F_REVERSE0);
+		load(e, b_rows, &e->src1, r0, n, e->dom);
+		k->alu(a, b_rows, LANES, n, e->lanes, b->op1, e->dom, flags & NCA_F_REVERSE1);
+		break;
+	case NCA_OP_SCAN:
+		load(e, a, &e->src0, r0, n, e->dom);
+		load(e, b_rows, &e->src1, r0, n, e->dom);
+		scan(e, a, b_rows, n);
+		break;
+	case NCA_OP_SELECT:
+		load(e, a, &e->src0, r0, n, e->dom);
+		load(e, mask, &e->src1, r0, n, mask_fp ? DOM_FP : DOM_BITS);
+		k->select(a, e->s[0], 0, mask, n, e->lanes, mask_fp);
+		break;
+	case NCA_OP_COPY_PRED:
+		load(e, mask, &e->src1, r0, n, mask_fp ? DOM_FP : DOM_BITS);
+		copy_predicated(e, r0, n, mask, mask_fp);
+		return;
+	case NCA_OP_RECIPROCAL:
+		load(e, a, &e->src0, r0, n, e->dom);
+		k->func(a, n, e->lanes, NCA_FUNC_RECIPROCAL, 0);
+		break;
+	case NCA_OP_ACTIVATE:
+		load(e, a, &e->src0, r0, n, DOM_FP);
+		if (b->s0.kind)
+			k->alu(a, e->s[0], 0, n, e->lanes, NCA_ALU_MUL, DOM_FP, false);
+		if (b->s1.kind)
+			k->alu(a, e->s[1], 0, n, e->lanes, NCA_ALU_ADD, DOM_FP, false);
+		k->func(a, n, e->lanes, b->func, b->param);
+		break;
+	}
+	if (e->reduced)
+		reduce(e, a, n, b->op2);
+	k->store(e->dst.base, e->dst.off + r0, a, n, e->lanes, e->dst.dtype, e->dom);
+}
+
+static void exec_reduce(struct ew *e)
+{
+	uint32_t group = e->src0.n / e->dst.n, *a = e->x->core->row[0];
+
+	for (uint32_t j = 0; j < e->dst.n; j++) {
+		for (uint32_t i = 0; i < group; i += CHUNK) {
+			uint32_t n = group - i < CHUNK ? group - i : CHUNK;
+
+			load(e, a, &e->src0, j * group + i, n, e->dom);
+			reduce(e, a, n, e->b->op0);
+		}
+		reduced_store(e, &e->dst, j, e->b->op0);
+	}
+}
+
+int exec_ew(struct exec *x)
+{
+	const struct nca_body_ew *b = &x->in->ew;
+	struct ew e;
+	uint32_t dlo, dhi, lo, hi, box = 0;
+
+	e.x = x;
+	e.k = x->k;
+	e.b = b;
+	e.dom = x->p->dom;
+	e.lanes = b->dst.nparts;
+	e.acc_valid = false;
+	e.src1.dtype = b->src1.dtype;
+	e.reduced = x->p->ndst > 1;
+	if (resolve(&e, &b->dst, &x->p->dst[0], x->core->off[0], &e.dst, &dlo, &dhi))
+		return -1;
+	if (b->src0.nparts &&
+	    resolve_src(&e, 0, &b->src0, &x->p->src[box++], &e.src0, dlo, dhi))
+		return -1;
+	if (e.reduced) {
+		if (resolve(&e, &b->src1, &x->p->dst[1], x->core->off[2], &e.src1, &lo, &hi))
+			return -1;
+		box += !!(x->in->flags & NCA_F_ACC_REDUCE);
+	} else if (b->src1.nparts &&
+		   resolve_src(&e, 1, &b->src1, &x->p->src[box++], &e.src1, dlo, dhi)) {
+		return -1;
+	}
+	if (resolve_scalar(&e, &b->s0, e.s[0], &box) || resolve_scalar(&e, &b->s1, e.s[1], &box))
+		return -1;
+	if (x->st->launch.timed_only)
+		return 0;
+	if (x->in->opcode == NCA_OP_REDUCE) {
+		exec_reduce(&e);
+		return 0;
+	}
+	if (x->in->opcode == NCA_OP_SCAN) {
+		memcpy(e.acc, e.s[0], sizeof(e.acc));
+		e.acc_valid = true;
+	}
+	for (uint32_t r = 0; r < e.dst.n; r += CHUNK)
+		chunk(&e, r, e.dst.n - r < CHUNK ? e.dst.n - r : CHUNK);
+	if (e.reduced)
+		reduced_store(&e, &e.src1, 0, b->op2);
+	return 0;
+}

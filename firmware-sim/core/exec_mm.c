@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* The tensor engine: stationary tiles, matmul, transpose. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_impl.h"
+
+static int oom(struct exec *x)
+{
+	return fault_set(x->fault, NCA_RULE_WATCHDOG, x->engine, x->pc, 0, "the host has no memory");
+}
+
+static enum domain mm_domain(const struct pinst *p)
+{
+	return p->kind == MM_INT ? DOM_INT : DOM_FP;
+}
+
+/* Rows of the SBUF operand widened to 32 bits, or where they lie if they are that wide. */
+static const uint8_t *widen(struct exec *x, uint32_t offset, uint32_t *off, uint32_t *n)
+{
+	const struct nca_ap *a = &x->in->mm.src;
+	const uint8_t *base = mem_at(&x->st->mem[NCA_MEM_SBUF], a->part, 0);
+
+	*n = exec_offsets(a, offset, off);
+	if (x->p->kind == MM_FP32)
+		return base;
+	x->k->load((uint32_t *)x->core->mov, base, off, *n, a->nparts, a->dtype, mm_domain(x->p));
+	if (x->p->kind == MM_TF32)
+		x->k->tf32((uint32_t *)x->core->mov, *n, a->nparts);
+	for (uint32_t i = 0; i < *n; i++)
+		off[i] = i * ROW_BYTES;
+	return (const uint8_t *)x->core->mov;
+}
+
+/* The stationary tile is kept transposed in panels: [column / 64][k][column % 64]. */
+static int load_panel(struct exec *x, struct stationary *s, uint32_t offset)
+{
+	uint32_t n, *off = x->core->off[0];
+	const uint8_t *src = widen(x, offset, off, &n);
+	uint32_t k = x->in->mm.src.nparts;
+
+	if (!s->panel) {
+		s->panel = aligned_alloc(64, 2 * (size_t)LANES * PANEL * sizeof(float));
+		if (!s->panel)
+			return oom(x);
+	}
+	for (uint32_t m0 = 0; m0 < n; m0 += PANEL) {
+		uint8_t *panel = (uint8_t *)(s->panel + (size_t)m0 * k);
+		uint32_t cols = n - m0 < PANEL ? n - m0 : PANEL;
+		bool even = true;
+
+		if (cols < PANEL)
+			memset(panel, 0, (size_t)k * PANEL * sizeof(float));
+		for (uint32_t m = 1; m < cols && even; m++)
+			even = off[m0 + m] == off[m0] + m * (off[m0 + 1] - off[m0]) &&
+			       off[m0 + 1] > off[m0];
+		if (even) {
+			x->k->transpose(panel, PANEL * sizeof(float), src + off[m0],
+					cols > 1 ? off[m0 + 1] - off[m0] : ROW_BYTES, cols, k);
+			continue;
+		}
+		for (uint32_t m = 0; m < cols; m++)
+			x->k->transpose(panel + m * 4, PANEL * sizeof(float), src + off[m0 + m],
+					ROW_BYTES, 1, k);
+	}
+	return 0;
+}
+
+static int exec_ldstat(struct exec *x, uint64_t end)
+{
+	struct core_state *st = x->st;
+	struct stationary *s = NULL;
+	uint32_t lo, hi;
+
+	if (exec_box(x, &x->p->src[0], nca_dtype_size(x->in->mm.src.dtype), &lo, &hi))
+		return -1;
+	for (int i = 0; i < 16; i++) {
+		if (st->stat[i].cells & x->p->cells)
+			st->stat[i].cells = 0;
+		if (!st->stat[i].cells && !s)
+			s = &st->stat[i];
+	}
+	/* Live tiles are disjoint and there are 16 cells: there is always a free one. */
+	s->cells = x->p->cells;
+	s->k = x->in->mm.src.nparts;
+	s->m = (uint8_t)nca_ap_elems(&x->in->mm.src);
+	s->kind = x->p->kind;
+	s->ready = end;
+	if (st->launch.timed_only)
+		return 0;
+	return load_panel(x, s, (x->in->mm.src.offset & NCA_AP_OFFSET_MASK) +
+			  (uint32_t)((int32_t)lo - x->p->src[0].lo));
+}
+
+static const struct stationary *find_stationary(struct exec *x)
+{
+	const struct nca_body_matmul *b = &x->in->mm;
+
+	for (int i = 0; i < 16; i++) {
+		const struct stationary *s = &x->st->stat[i];
+
+		if (s->cells != x->p->cells)
+			continue;
+		if (s->k == b->src.nparts && s->m == b->dst.nparts && s->kind == x->p->kind)
+			return s;
+		fault_set(x->fault, NCA_RULE_SHAPE, x->engine, x->pc, s->k,
+			  "matmul of %u rows into %u partitions, the tile holds %u x %u of kind %u",
+			  b->src.nparts, b->dst.nparts, s->k, s->m, s->kind);
+		return NULL;
+	}
+	fault_set(x->fault, NCA_RULE_SHAPE, x->engine, x->pc, 0,
+		  "no stationary tile is loaded at {%u, %u, %u, %u}", b->tile.row, b->tile.col,
+		  b->tile.rows, b->tile.cols);
+	return NULL;
+}
+
+/* BF16 results are computed in FP32, added to what is there, and rounded once. */
+static void store_narrow(struct exec *x, struct mm_args *a, uint8_t *base, const uint32_t *off)
+{
+	struct core *core = x->core;
+	uint32_t *rows = (uint32_t *)core->out, dtype = x->in->mm.dst.dtype;
+	uint32_t *old = core->row[0];
+
+	for (uint32_t i = 0; i < a->n; i++)
+		core->off[2][i] = i * ROW_BYTES;
+	a->out = (uint8_t *)rows;
+	a->out_off = core->off[2];
+	a->accumulate = false;
+	x->k->matmul(a);
+	for (uint32_t i = 0; i < a->n; i++) {
+		uint32_t *row = rows + i * LANES;
+
+		if (x->in->flags & NCA_F_ACCUMULATE) {
+			x->k->load(old, base, off + i, 1, a->m, dtype, DOM_FP);
+			x->k->alu(old, row, LANES, 1, a->m, NCA_ALU_ADD, DOM_FP, false);
+			row = old;
+		}
+		x->k->store(base, off + i, row, 1, a->m, dtype, DOM_FP);
+	}
+}
+
+static int exec_matmul(struct exec *x)
+{
+	const struct nca_body_matmul *b = &x->in->mm;
+	const struct stationary *s = find_stationary(x);
+	struct mm_args a;
+	uint32_t slo, shi, dlo, dhi, n;
+	uint8_t *out;
+
+	if (!s || exec_box(x, &x->p->src[0], nca_dtype_size(b->src.dtype), &slo, &shi) ||
+	    exec_box(x, &x->p->dst[0], nca_dtype_size(b->dst.dtype), &dlo, &dhi))
+		return -1;
+	if (dlo / NCA_PSUM_BANK_BYTES != (dhi - 1) / NCA_PSUM_BANK_BYTES)
+		return fault_set(x->fault, NCA_RULE_OUT_OF_RANGE, x->engine, x->pc, dlo,
+				 "dst: bytes %u to %u cross a PSUM bank", dlo, dhi - 1);
+	if (x->st->launch.timed_only)
+		return 0;
+	a = (struct mm_args){ .stat = s->panel, .k = s->k, .m = s->m,
+			      .mov_off = x->core->off[0], .out_off = x->core->off[1],
+			      .accumulate = x->in->flags & NCA_F_ACCUMULATE };
+	a.mov = widen(x, (b->src.offset & NCA_AP_OFFSET_MASK) +
+		      (uint32_t)((int32_t)slo - x->p->src[0].lo), x->core->off[0], &n);
+	a.n = n;
+	exec_offsets(&b->dst, (b->dst.offset & NCA_AP_OFFSET_MASK) +
+		     (uint32_t)((int32_t)dlo - x->p->dst[0].lo), x->core->off[1]);
+	out = mem_at(&x->st->mem[NCA_MEM_PSUM], b->dst.part, 0);
+	a.out = out;
+	if (x->p->kind == MM_INT)
+		x->k->matmul_int(&a);
+	else if (b->dst.dtype == NCA_FP32)
+		x->k->matmul(&a);
+	else
+		store_narrow(x, &a, out, x->core->off[1]);
+	return 0;
+}
+
+static int exec_transpose(struct exec *x)
+{
+	const struct nca_body_matmul *b = &x->in->mm;
+	uint32_t es = nca_dtype_size(b->src.dtype), slo, shi, dlo, dhi;
+	uint32_t *soff = x->core->off[0], *doff = x->core->off[1];
+	uint32_t parts = b->src.nparts, elems = b->dst.nparts;
+	uint8_t *src, *dst;
+
+	if (exec_box(x, &x->p->src[0], es, &slo, &shi) ||
+	    exec_box(x, &x->p->dst[0], es, &dlo, &dhi))
+		return -1;
+	if (dlo / NCA_PSUM_BANK_BYTES != (dhi - 1) / NCA_PSUM_BANK_BYTES)
+		return fault_set(x->fault, NCA_RULE_OUT_OF_RANGE, x->engine, x->pc, dlo,
+				 "dst: bytes %u to %u cross a PSUM bank", dlo, dhi - 1);
+	if (x->st->launch.timed_only)
+		return 0;
+	exec_offsets(&b->src, (b->src.offset & NCA_AP_OFFSET_MASK) +
+		     (uint32_t)((int32_t)slo - x->p->src[0].lo), soff);
+	exec_offsets(&b->dst, (b->dst.offset & NCA_AP_OFFSET_MASK) +
+		     (uint32_t)((int32_t)dlo - x->p->dst[0].lo), doff);
+	src = mem_at(&x->st->mem[NCA_MEM_SBUF], b->src.part, 0);
+	dst = mem_at(&x->st->mem[NCA_MEM_PSUM], b->dst.part, 0);
+	for (uint32_t p = 0; p < parts; p++)
+		for (uint32_t f = 0; f < elems; f++)
+			memcpy(dst + doff[p] + f * 4, src + soff[f] + p * 4, es);
+	return 0;
+}
+
+int exec_mm(struct exec *x, uint64_t end)
+{
+	switch (x->in->opcode) {
+	case NCA_OP_LDSTAT:
+		return exec_ldstat(x, end);
+	case NCA_OP_MATMUL:
+		return exec_matmul(x);
+	default:
+		return exec_transpose(x);
+	}
+}
