@@ -85,7 +85,7 @@ struct ir_window {		/* two spatial dimensions; one-dimensional windows have heig
 };
 
 struct ir_attrs {
-	struct ir_window window;	/* CONV, MAX_POOL, AVG_POOL */
+	struct ir_window window;	/* CONV, MAX_POOL, AVG_POOL; PAD: only pad */
 	int64_t group;			/* CONV */
 	bool flat;			/* CONV: the image shrinks to one pixel and the result is [N,C] */
 	int64_t axis;			/* FLATTEN, SOFTMAX */
@@ -94,6 +94,7 @@ struct ir_attrs {
 	bool trans_a, trans_b;		/* GEMM, MATMUL */
 	float alpha, beta;		/* GEMM */
 	float epsilon;			/* BATCH_NORM */
+	int64_t perm[IR_MAX_RANK];	/* TRANSPOSE */
 	bool relu;			/* core operators: clamp the result at zero */
 };
 

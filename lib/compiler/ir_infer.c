@@ -288,6 +288,38 @@ static struct ir_type infer_reshape(struct ir_graph *g, const struct ir_op *op)
 	return t;
 }
 
+static struct ir_type infer_pad(struct ir_graph *g, const struct ir_op *op)
+{
+	const int64_t *pad = op->attr.window.pad;
+	struct ir_type t = *f32_operand(g, op, 0);
+
+	check_image(g, op, &t);
+	for (int i = 0; i < 4; i++)
+		if (pad[i] < 0 || pad[i] > MAX_SPATIAL)
+			ir_unsupported(g, op, "negative or huge padding cannot be compiled");
+	if (t.rank == 4)
+		t.dim[2] += pad[0] + pad[2];
+	t.dim[t.rank - 1] += pad[1] + pad[3];
+	return t;
+}
+
+static struct ir_type infer_transpose(struct ir_graph *g, const struct ir_op *op)
+{
+	const struct ir_type *x = operand(g, op, 0);
+	struct ir_type t = *x;
+	unsigned int seen = 0;
+
+	for (int i = 0; i < t.rank; i++) {
+		int64_t p = op->attr.perm[i];
+
+		if (p < 0 || p >= t.rank || seen >> p & 1)
+			ir_unsupported(g, op, "perm is no permutation of %d dimensions", t.rank);
+		seen |= 1u << p;
+		t.dim[i] = x->dim[p];
+	}
+	return t;
+}
+
 static struct ir_type infer_channels(struct ir_graph *g, const struct ir_op *op, int num_vectors)
 {
 	const struct ir_type *x = f32_operand(g, op, 0);
@@ -355,6 +387,12 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		break;
 	case IR_RESHAPE:
 		t = infer_reshape(g, op);
+		break;
+	case IR_PAD:
+		t = infer_pad(g, op);
+		break;
+	case IR_TRANSPOSE:
+		t = infer_transpose(g, op);
 		break;
 	case IR_NUM_OPCODES:
 		break;

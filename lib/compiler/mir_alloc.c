@@ -86,7 +86,8 @@ static uint64_t place(struct mir *m, enum mir_space space, uint64_t capacity, ui
 	for (struct mir_buf *b = m->bufs; b; b = b->next)
 		if (b->space == space && b->first >= 0)
 			todo[n++] = b;
-	qsort(todo, n, sizeof(*todo), by_size);
+	if (n)
+		qsort(todo, n, sizeof(*todo), by_size);
 	for (size_t i = 0; i < n; i++) {
 		struct mir_buf *b = todo[i];
 		uint64_t bytes = (b->bytes + align - 1) / align * align, at = 0;

@@ -224,7 +224,8 @@ static void schedule_inst(struct sched *s, uint32_t n)
 		s->last_dma[c] = n;
 	}
 	/* The latest knows most, and may make the others unnecessary. */
-	qsort(s->dep, s->num_deps, sizeof(*s->dep), latest_first);
+	if (s->num_deps)
+		qsort(s->dep, s->num_deps, sizeof(*s->dep), latest_first);
 	for (size_t i = 0; i < s->num_deps; i++)
 		wait_for(s, n, s->dep[i]);
 	s->event[n].agent = (uint8_t)agent;

@@ -221,6 +221,39 @@ static struct ir_value *softmax(struct ir_graph *g, struct ir_op *op)
 	return pass_reshape(g, op, pass_op(g, IR_SOFTMAX, op, 1, &x, &attr, op)->out, &t, op);
 }
 
+/*
+ * A convolution or an average that counts padding can pad by itself, so padding goes into every reader;
+ * PyTorch exports its average pools that way. Returns what the readers of the padding should read.
+ */
+static struct ir_value *pad(struct ir_graph *g, struct ir_op *op)
+{
+	const int64_t *p = op->attr.window.pad;
+	struct ir_value *x = ir_in(op, 0);
+
+	if (!p[0] && !p[1] && !p[2] && !p[3])
+		return x;
+	if (ir_is_output(g, op->out))
+		ir_unsupported(g, op, "a padded tensor cannot be an output of the graph");
+	for (struct ir_use *u = op->out->uses; u; u = u->next) {
+		const struct ir_window *w = &u->op->attr.window;
+		bool unpadded = !w->pad[0] && !w->pad[1] && !w->pad[2] && !w->pad[3];
+
+		if ((u->op->opcode == IR_CONV || (u->op->opcode == IR_AVG_POOL && unpadded && !w->ceil_mode)) &&
+		    w->auto_pad == IR_PAD_EXPLICIT && u == &u->op->in[0])
+			continue;
+		ir_unsupported(g, op, "padding can only be compiled in front of Conv and AveragePool");
+	}
+	while (op->out->uses) {
+		struct ir_op *reader = op->out->uses->op;
+
+		for (int i = 0; i < 4; i++)
+			reader->attr.window.pad[i] += p[i];
+		reader->attr.window.count_include_pad = true;
+		ir_set_input(reader, 0, x);
+	}
+	return x;
+}
+
 void pass_canonicalize(struct ir_graph *g)
 {
 	struct ir_op *next;
@@ -251,6 +284,11 @@ void pass_canonicalize(struct ir_graph *g)
 		case IR_SOFTMAX:
 			v = softmax(g, op);
 			break;
+		case IR_PAD:
+			v = pad(g, op);
+			break;
+		case IR_TRANSPOSE:
+			ir_unsupported(g, op, "only constants can be transposed");
 		case IR_IDENTITY:
 			v = ir_in(op, 0);
 			break;

@@ -53,6 +53,31 @@ static const float *fold_add(struct ir_graph *g, const struct ir_op *op)
 	return y;
 }
 
+/* Elements are as wide as the type says; moving them does not depend on what they mean. */
+static const void *fold_transpose(struct ir_graph *g, const struct ir_op *op)
+{
+	const struct ir_type *t = &op->out->type, *x = &ir_in(op, 0)->type;
+	size_t elem = t->dtype == IR_DT_F32 ? sizeof(float) : sizeof(int64_t);
+	int64_t stride[IR_MAX_RANK], n = ir_type_elements(t), s = 1;
+	const uint8_t *from = ir_in(op, 0)->data.any;
+	uint8_t *to = cc_calloc(g->cc, (size_t)n + 1, elem);
+
+	for (int i = x->rank - 1; i >= 0; i--) {
+		stride[i] = s;
+		s *= x->dim[i];
+	}
+	for (int64_t i = 0; i < n; i++) {
+		int64_t rest = i, at = 0;
+
+		for (int d = t->rank - 1; d >= 0; d--) {
+			at += rest % t->dim[d] * stride[op->attr.perm[d]];
+			rest /= t->dim[d];
+		}
+		memcpy(to + (size_t)i * elem, from + (size_t)at * elem, elem);
+	}
+	return to;
+}
+
 static struct ir_value *fold(struct ir_graph *g, const struct ir_op *op)
 {
 	const struct ir_type *t = &op->out->type;
@@ -65,6 +90,9 @@ static struct ir_value *fold(struct ir_graph *g, const struct ir_op *op)
 	case IR_RESHAPE:
 	case IR_FLATTEN:
 		data = ir_in(op, 0)->data;
+		break;
+	case IR_TRANSPOSE:
+		data.any = fold_transpose(g, op);
 		break;
 	case IR_RELU:
 		data.f32 = ir_type_elements(t) <= MAX_FOLDED_ELEMENTS ? fold_relu(g, op) : NULL;

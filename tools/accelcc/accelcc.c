@@ -45,7 +45,7 @@ static void help(void)
 	      "  --print-program            print the instruction streams, to stderr\n"
 	      "\n"
 	      "Operators: Add AveragePool BatchNormalization Constant Conv Dropout Flatten Gemm\n"
-	      "  GlobalAveragePool Identity MatMul MaxPool Relu Reshape Softmax\n"
+	      "  GlobalAveragePool Identity MatMul MaxPool Pad Relu Reshape Softmax Transpose (of constants)\n"
 	      "Passes:", stdout);
 	for (const char *const *p = accelcc_pass_names(); *p; p++)
 		printf(" %s", *p);

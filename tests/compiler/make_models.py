@@ -1,0 +1,174 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Write the small models the compiler is tested with, and what PyTorch computes for them.
+
+    make_models.py DIR
+
+For every model NAME: DIR/NAME.onnx, DIR/NAME.in<i>.npy and DIR/NAME.out<i>.npy, inputs and outputs in
+the order of the ONNX graph. DIR/list.txt names the models.
+"""
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+warnings.filterwarnings("ignore")
+
+
+class Block(nn.Module):
+    def __init__(self, cin, cout, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(cin, cout, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(cout)
+        self.conv2 = nn.Conv2d(cout, cout, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(cout)
+        self.down = None
+        if stride != 1 or cin != cout:
+            self.down = nn.Sequential(nn.Conv2d(cin, cout, 1, stride, bias=False), nn.BatchNorm2d(cout))
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return F.relu(y + (self.down(x) if self.down else x))
+
+
+class ResNet(nn.Module):
+    """A residual net in the shape of ResNet-18, small."""
+
+    def __init__(self, widths=(16, 32, 160), classes=10):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 7, 2, 3, bias=False), nn.BatchNorm2d(widths[0]),
+                                  nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        blocks, cin = [], widths[0]
+        for i, w in enumerate(widths):
+            blocks += [Block(cin, w, 1 if i == 0 else 2), Block(w, w, 1)]
+            cin = w
+        self.blocks = nn.Sequential(*blocks)
+        self.fc = nn.Linear(cin, classes)
+
+    def forward(self, x):
+        x = self.blocks(self.stem(x))
+        return self.fc(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+
+
+class Fn(nn.Module):
+    """A function with parameters."""
+
+    def __init__(self, fn, *mods):
+        super().__init__()
+        self.fn = fn
+        self.mods = nn.ModuleList(mods)
+
+    def forward(self, *x):
+        return self.fn(*self.mods, *x)
+
+
+def randomise(net):
+    """Batch norm statistics and parameters as after training, not as initialised."""
+    for m in net.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.running_mean.uniform_(-0.5, 0.5)
+            m.running_var.uniform_(0.5, 2.0)
+            with torch.no_grad():
+                m.weight.uniform_(0.5, 1.5)
+                m.bias.uniform_(-0.5, 0.5)
+
+
+def models():
+    conv = nn.Conv2d
+    yield "resnet", ResNet(), [(1, 3, 64, 64)]
+    yield "resnet_batch", ResNet((8, 16, 24)), [(3, 3, 32, 32)]
+    yield "mlp", nn.Sequential(nn.Linear(300, 200), nn.ReLU(), nn.Linear(200, 50), nn.ReLU(),
+                               nn.Linear(50, 7), nn.Softmax(1)), [(5, 300)]
+    yield "conv_1x1", conv(20, 40, 1), [(2, 20, 9, 7)]
+    yield "conv_pad", conv(8, 12, 3, padding=1), [(1, 8, 11, 13)]
+    yield "conv_stride_pad", conv(3, 8, 5, stride=(2, 3), padding=(2, 1)), [(2, 3, 17, 23)]
+    yield "conv_dilated", conv(40, 12, 3, dilation=(2, 3), padding=(3, 4)), [(1, 40, 16, 19)]
+    yield "conv_wide_pad", conv(40, 4, 3, padding=5), [(1, 40, 3, 4)]
+    yield "conv_deep", conv(300, 260, 3, padding=1), [(1, 300, 6, 5)]
+    yield "conv_groups", conv(48, 72, 3, padding=1, groups=4), [(1, 48, 8, 8)]
+    yield "conv_groups_deep", conv(288, 288, 3, groups=3), [(1, 288, 7, 6)]
+    yield "conv_depthwise", conv(200, 200, 3, padding=1, groups=200), [(1, 200, 9, 9)]
+    yield "conv_multiplier", conv(6, 18, 3, groups=6), [(2, 6, 8, 8)]
+    yield "conv_many_tiles", conv(33, 33, 3, padding=1), [(1, 33, 60, 50)]
+    yield "conv_wide_rows", conv(2, 3, (1, 3), padding=(0, 1)), [(1, 2, 2, 1100)]
+    yield "conv_packed_tall", conv(4, 5, (9, 2), padding=(4, 1), stride=(3, 1), dilation=(2, 1)), [(2, 4, 30, 8)]
+    yield "conv_big_weights", conv(700, 130, 3), [(1, 700, 5, 5)]
+    yield "conv1d", nn.Conv1d(10, 14, 5, padding=2, stride=2), [(2, 10, 33)]
+    yield "conv_bn_relu", nn.Sequential(conv(5, 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU()), [(1, 5, 8, 8)]
+    yield "bn_first", nn.Sequential(nn.BatchNorm2d(150), nn.ReLU(), conv(150, 4, 1)), [(2, 150, 4, 5)]
+    yield "bn_only", nn.BatchNorm2d(7), [(3, 7, 4, 5)]
+    yield "relu", nn.ReLU(), [(2, 140, 6, 6)]
+    yield "relu_1d", nn.ReLU(), [(500,)]
+    yield "add", Fn(lambda a, b: a + b), [(2, 130, 5, 5), (2, 130, 5, 5)]
+    yield "add_relu", Fn(lambda a, b: F.relu(a + b)), [(1, 10, 60, 60), (1, 10, 60, 60)]
+    yield "add_self", Fn(lambda a: a + a), [(2, 6)]
+    yield "add_broadcast", Fn(lambda a, b: a + b), [(2, 6, 5, 4), (6, 1, 4)]
+    yield "add_broadcast_batch", Fn(lambda a, b: a + b), [(1, 6, 5, 4), (3, 1, 5, 1)]
+    yield "add_broadcast_both", Fn(lambda a, b: a + b), [(4, 1), (1, 150)]
+    yield "add_channel_const", Fn(lambda a: a + torch.arange(6.).view(1, 6, 1, 1)), [(2, 6, 5, 4)]
+    yield "add_scalar_const", Fn(lambda a: a + 2.5), [(2, 6, 5, 4)]
+    yield "add_full_const", Fn(lambda a: a + torch.arange(120.).view(6, 5, 4)), [(2, 6, 5, 4)]
+    yield "conv_residual", Fn(lambda c, x, y: F.relu(c(x) + y), conv(9, 11, 3)), [(2, 9, 7, 7), (2, 11, 5, 5)]
+    yield "conv_residual_plain", Fn(lambda c, x, y: c(x) + y, conv(9, 11, 3, bias=False)), \
+        [(2, 9, 7, 7), (2, 11, 5, 5)]
+    yield "conv_both", Fn(lambda c, d, x: F.relu(c(x) + d(x)), conv(9, 130, 3), conv(9, 130, 3)), [(1, 9, 7, 7)]
+    yield "conv_shared", Fn(lambda c, d, x: (F.relu(c(x)), d(c(x))), conv(9, 8, 3), conv(8, 4, 1)), [(1, 9, 7, 7)]
+    yield "max_pool", nn.MaxPool2d(2), [(2, 130, 8, 10)]
+    yield "max_pool_pad", nn.MaxPool2d(3, 2, 1), [(1, 5, 15, 16)]
+    yield "max_pool_ceil", nn.MaxPool2d(3, 2, ceil_mode=True), [(1, 5, 16, 16)]
+    yield "max_pool_dilated", nn.MaxPool2d(3, 1, dilation=2, padding=1), [(1, 5, 9, 9)]
+    yield "max_pool_large", nn.MaxPool2d(2), [(1, 3, 96, 96)]
+    yield "max_pool_1d", nn.MaxPool1d(3, 2), [(2, 4, 20)]
+    yield "avg_pool", nn.AvgPool2d(2), [(2, 130, 8, 10)]
+    yield "avg_pool_pad", nn.AvgPool2d(3, 2, 1, count_include_pad=False), [(1, 5, 15, 16)]
+    yield "avg_pool_pad_counted", nn.AvgPool2d(3, 2, 1, count_include_pad=True), [(1, 5, 15, 16)]
+    yield "global_avg", nn.AdaptiveAvgPool2d(1), [(2, 140, 13, 11)]
+    yield "gemm", nn.Linear(64, 10), [(3, 64)]
+    yield "gemm_flatten", nn.Sequential(conv(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 5 * 4, 9)), [(2, 3, 7, 6)]
+    yield "matmul_const", Fn(lambda l, x: x @ l.weight.t(), nn.Linear(30, 20)), [(2, 5, 30)]
+    yield "matmul", Fn(lambda a, b: a @ b), [(140, 150), (150, 600)]
+    yield "matmul_batch", Fn(lambda a, b: a @ b), [(2, 3, 7, 9), (3, 9, 5)]
+    yield "matmul_relu", Fn(lambda a, b: F.relu(a @ b)), [(6, 7), (7, 8)]
+    yield "softmax", nn.Softmax(1), [(3, 1000)]
+    yield "softmax_3d", nn.Softmax(-1), [(2, 70, 5)]
+    yield "softmax_conv", nn.Sequential(conv(3, 10, 4), nn.Flatten(), nn.Softmax(1)), [(2, 3, 4, 4)]
+    yield "flatten_out", nn.Sequential(conv(3, 130, 3), nn.Flatten()), [(2, 3, 5, 5)]
+    yield "reshape_mid", Fn(lambda c, d, x: d(F.relu(c(x)).reshape(1, 8, 6, 6)), conv(3, 2, 3, padding=1), conv(8, 5, 3)), \
+        [(1, 3, 12, 12)]
+    yield "reshape_in", Fn(lambda l, x: l(x.reshape(4, 30)), nn.Linear(30, 20)), [(2, 60)]
+    yield "input_as_output", Fn(lambda x: (x.reshape(6, 4), F.relu(x))), [(2, 12)]
+    yield "dropout", nn.Sequential(conv(3, 4, 1), nn.Dropout(0.5)), [(1, 3, 4, 4)]
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: make_models.py DIR")
+    out = pathlib.Path(sys.argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(7)
+    torch.set_num_threads(1)
+    names = []
+    for name, net, shapes in models():
+        net.eval()
+        randomise(net)
+        x = [torch.randn(s) for s in shapes]
+        with torch.no_grad():
+            y = net(*x)
+        torch.onnx.export(net, tuple(x), str(out / f"{name}.onnx"), opset_version=13,
+                          input_names=[f"x{i}" for i in range(len(x))],
+                          training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
+        for i, t in enumerate(x):
+            np.save(out / f"{name}.in{i}.npy", t.numpy())
+        for i, t in enumerate(y if isinstance(y, tuple) else (y,)):
+            np.save(out / f"{name}.out{i}.npy", t.numpy())
+        names.append(name)
+    (out / "list.txt").write_text("\n".join(names) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "npy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "onnx.pb-c.h"
+
+void *read_whole_file(const char *path, size_t *size)
+{
+	FILE *f = fopen(path, "rb");
+	uint8_t *data;
+	long len;
+
+	if (!f)
+		return NULL;
+	fseek(f, 0, SEEK_END);
+	len = ftell(f);
+	rewind(f);
+	data = malloc((size_t)len + 1);
+	if (data && fread(data, 1, (size_t)len, f) != (size_t)len) {
+		free(data);
+		data = NULL;
+	}
+	fclose(f);
+	if (data)
+		data[len] = 0;
+	*size = (size_t)len;
+	return data;
+}
+
+bool npy_read(const char *path, struct npy *out)
+{
+	size_t size, header, elem;
+	uint8_t *data = read_whole_file(path, &size);
+	const char *p, *end;
+
+	memset(out, 0, sizeof(*out));
+	if (!data || size < 10 || memcmp(data, "\x93NUMPY\x01", 7)) {
+		free(data);
+		return false;
+	}
+	header = 10 + data[8] + 256u * data[9];
+	p = header <= size ? strstr((char *)data + 10, "'descr': '<") : NULL;
+	if (!p) {
+		free(data);
+		return false;
+	}
+	snprintf(out->type, sizeof(out->type), "%.2s", p + 11);
+	elem = (size_t)(out->type[1] - '0');
+	p = strstr(p, "'shape': (");
+	end = p ? strchr(p, ')') : NULL;
+	out->elements = 1;
+	for (p = p ? p + 10 : NULL; p && p < end && out->rank < 8;) {
+		char *next;
+		long long d = strtoll(p, &next, 10);
+
+		if (next == p)
+			break;
+		out->dim[out->rank++] = d;
+		out->elements *= (size_t)d;
+		p = next + strspn(next, ", ");
+	}
+	if (size - header != out->elements * elem) {
+		free(data);
+		return false;
+	}
+	memmove(data, data + header, size - header);
+	out->data = data;
+	return true;
+}
+
+bool tensor_pb_read(const char *path, struct npy *out)
+{
+	size_t size;
+	uint8_t *data = read_whole_file(path, &size);
+	Onnx__TensorProto *t = data ? onnx__tensor_proto__unpack(NULL, size, data) : NULL;
+	bool ok = false;
+
+	memset(out, 0, sizeof(*out));
+	free(data);
+	if (t && t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && t->n_dims <= 8) {
+		strcpy(out->type, "f4");
+		out->elements = 1;
+		for (size_t i = 0; i < t->n_dims; i++) {
+			out->dim[out->rank++] = t->dims[i];
+			out->elements *= (size_t)t->dims[i];
+		}
+		out->data = malloc(out->elements * 4 + 1);
+		if (t->has_raw_data && t->raw_data.len == out->elements * 4)
+			ok = memcpy(out->data, t->raw_data.data, t->raw_data.len);
+		else if (t->n_float_data == out->elements)
+			ok = memcpy(out->data, t->float_data, out->elements * 4);
+		if (!ok)
+			free(out->data);
+	}
+	if (t)
+		onnx__tensor_proto__free_unpacked(t, NULL);
+	return ok;
+}
