@@ -48,10 +48,10 @@ static int make_room(struct vu_dma *dma)
 	unsigned int room = dma->room ? 2 * dma->room : 64;
 	struct dma_range *range;
 
-	if (dma->count < dma->room)
-		return 0;
 	if (dma->count >= VU_MAX_DMA_MAPS)
 		return -ENOSPC;
+	if (dma->count < dma->room)
+		return 0;
 	range = realloc(dma->range, room * sizeof(*range));
 	if (!range)
 		return -ENOMEM;
