@@ -16,3 +16,8 @@ UNIT_TESTS += test_compiler_frontend
 test_compiler_frontend_SRCS := $(addprefix tests/compiler/, test_frontend.c model_builder.c npy.c)
 test_compiler_frontend_ARCHIVES := accelcc
 test_compiler_frontend_LIBS := -lcunit
+
+UNIT_TESTS += test_compiler_onnx_nodes
+test_compiler_onnx_nodes_SRCS := $(addprefix tests/compiler/, test_onnx_nodes.c sim_run.c npy.c)
+test_compiler_onnx_nodes_ARCHIVES := accelcc ncasim
+test_compiler_onnx_nodes_LIBS := -lcunit

@@ -17,7 +17,7 @@
 #define DIGITS "tests/digits"
 #define SOME_DIGITS 24
 
-static char models[PATH_MAX];
+static char models[PATH_MAX + 16];
 
 /* Largest error relative to the largest reference value. */
 static double worst_error(const float *got, const float *want, size_t n)
@@ -50,7 +50,7 @@ static bool run_model(const char *name, const char *target, enum accelcc_precisi
 	double limit = precision == ACCELCC_BF16 ? 2e-2 : 1e-4;
 	struct accelcc_result r;
 	struct sim_run run;
-	char path[PATH_MAX + 128];
+	char path[PATH_MAX + 256];
 	struct npy t;
 	bool ok = true;
 
@@ -99,7 +99,7 @@ static bool run_model(const char *name, const char *target, enum accelcc_precisi
 
 static void run_all(const char *target, enum accelcc_precision precision, bool no_fuse)
 {
-	char path[PATH_MAX + 16], name[128];
+	char path[PATH_MAX + 32], name[128];
 	int num = 0;
 	FILE *list;
 
