@@ -93,6 +93,19 @@ class Sim:
         self.proc.wait()
 
 
+def read_allowed():
+    """The lines of dmesg.allow as (tests or None for all, expression)."""
+    allowed, tests = [], None
+    with open(os.path.join(HERE, 'dmesg.allow'), encoding='utf-8') as f:
+        for line in f:
+            line = line.rstrip('\n')
+            if line.startswith('@'):
+                tests = set(line[1:].split(','))
+            elif line and not line.startswith('#'):
+                allowed.append((tests, re.compile(line)))
+    return allowed
+
+
 def qemu_command(args, sim, port, console, cmdline):
     kernel = os.path.join(args.kernel_dir, 'vmlinuz')
     cmd = [os.path.join(HERE, 'qemu.sh'), '-nodefaults', '-no-user-config', '-no-reboot',
@@ -276,20 +289,18 @@ class Guest:
     def judge_dmesg(self):
         if not self.dmesg:
             self.failures.append('the kernel log did not arrive')
-        allowed = []
-        with open(os.path.join(HERE, 'dmesg.allow'), encoding='utf-8') as f:
-            for line in f:
-                line = line.rstrip('\n')
-                if line and not line.startswith('#'):
-                    allowed.append(re.compile(line))
-        level = 6
+        allowed, level, test = read_allowed(), 6, ''
         for line in self.dmesg:
             m = re.match(r'<(\d+)>(.*)', line)
             if m:
                 level, line = int(m.group(1)) & 7, m.group(2)
             text = re.sub(r'^\[ *[0-9.]+\] ', '', line)
-            if (level <= 4 or ALARMS.search(text)) and not any(a.search(text) for a in allowed):
-                self.failures.append(f'kernel log, level {level}: {text}')
+            m = re.match(r'test-guest: begin (.*)', text)
+            if m:
+                test = m.group(1)
+            elif level <= 4 or ALARMS.search(text):
+                if not any(a.search(text) for tests, a in allowed if not tests or test in tests):
+                    self.failures.append(f'kernel log, level {level}, {test or "boot"}: {text}')
         with open(os.path.join(self.args.log, 'dmesg.log'), 'w', encoding='utf-8') as f:
             f.write('\n'.join(self.dmesg) + '\n')
 

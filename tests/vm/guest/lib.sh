@@ -93,6 +93,7 @@ run_test()
 
 	file=/guest/$name.sh
 	say "test $name"
+	echo "<6>test-guest: begin $name" > /dev/kmsg
 	[ -f "$file" ] || { say "not ok $name: there is no such test"; return; }
 	limit=$(sed -n 's/^# *timeout: *//p' "$file" | head -n 1)
 	{

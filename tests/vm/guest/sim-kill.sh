@@ -9,7 +9,7 @@ accelctl run /data/digits.ncx --device accel0 --size medium --input image=/data/
 	--repeat 1000000 >/tmp/log 2>&1 &
 run=$!
 wait_for 100 sh -c 't-usage | grep -q "queues=[1-9]"'
-t-lost '. /guest/lib.sh; host sim-kill'
+t-lost -g '. /guest/lib.sh; host sim-kill'
 check "sim-kill: t-lost" [ $? = 0 ]
 check "sim-kill: accelctl run ended" wait_for 30 sh -c "! kill -0 $run"
 kill -9 $run 2>/dev/null

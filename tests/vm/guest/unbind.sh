@@ -5,13 +5,13 @@
 need_module
 
 pci=$(nca_pci)
-t-lost "echo $pci > /sys/bus/pci/drivers/nca/unbind"
+t-lost -g "echo $pci > /sys/bus/pci/drivers/nca/unbind"
 check "unbind: t-lost" [ $? = 0 ]
 refuse "unbind: the node is gone" test -e /dev/accel/accel0
 check "unbind: bind" sh -c "echo $pci > /sys/bus/pci/drivers/nca/bind"
 wait_for 50 test -c /dev/accel/accel0
 check "unbind: selftest" accelctl selftest --device accel0
-t-lost "echo 1 > /sys/bus/pci/devices/$pci/remove"
+t-lost -g "echo 1 > /sys/bus/pci/devices/$pci/remove"
 check "unbind: removed from the bus: t-lost" [ $? = 0 ]
 echo 1 > /sys/bus/pci/rescan
 wait_for 50 test -c /dev/accel/accel0

@@ -15,7 +15,7 @@ one()
 		--repeat 1000000 >/tmp/log 2>&1 &
 	run=$!
 	wait_for 100 sh -c 't-usage | grep -q "queues=[1-9]"'
-	t-lost -h '. /guest/lib.sh; host sim vanish' >/tmp/lost 2>&1 &
+	t-lost -gh '. /guest/lib.sh; host sim vanish' >/tmp/lost 2>&1 &
 	lost=$!
 	wait_for 150 grep -q 'takes long\|cannot go on' /tmp/lost
 	sed "s/ok lost:/ok vanish $1, lost:/" /tmp/lost
