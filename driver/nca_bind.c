@@ -70,7 +70,8 @@ static int nca_bind_pin(struct nca_binding *bind)
 	unsigned long n = bind->node.size >> PAGE_SHIFT, i;
 	pgoff_t first = bind->offset >> PAGE_SHIFT;
 
-	bind->pages = kvmalloc_array(n, sizeof(*bind->pages), GFP_KERNEL_ACCOUNT);
+	/* The size is the caller's idea: too large a one is no cause for a warning. */
+	bind->pages = kvmalloc_array(n, sizeof(*bind->pages), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!bind->pages)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {

@@ -96,6 +96,7 @@ struct nca_device {
 
 	struct rw_semaphore reset_lock;
 	enum nca_dev_state state;	/* READ_ONCE(); written under state_lock */
+	wait_queue_head_t state_wq;
 	spinlock_t state_lock;		/* GONE is never left */
 	bool removed;			/* under reset_lock */
 	struct workqueue_struct *wq;

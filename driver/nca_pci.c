@@ -47,6 +47,7 @@ static int nca_init_software(struct nca_device *ndev)
 
 	init_rwsem(&ndev->reset_lock);
 	spin_lock_init(&ndev->state_lock);
+	init_waitqueue_head(&ndev->state_wq);
 	spin_lock_init(&ndev->evt_lock);
 	INIT_WORK(&ndev->reset_work, nca_reset_work);
 	INIT_DELAYED_WORK(&ndev->watchdog, nca_watchdog_work);
@@ -180,6 +181,11 @@ static void nca_pci_remove(struct pci_dev *pdev)
 	down_write(&ndev->reset_lock);
 	ndev->removed = true;
 	up_write(&ndev->reset_lock);
+	/*
+	 * Callers get ENODEV, also those who wait for the end of a reset that
+	 * was cut short. The admin queue goes on for the teardown.
+	 */
+	nca_reset_mark_gone(ndev);
 
 	nca_ctx_lose_all(ndev, NCA_CTX_DEVICE_GONE, NCA_CAUSE_UNPLUG);
 	nca_teardown_all(ndev);
@@ -190,7 +196,6 @@ static void nca_pci_remove(struct pci_dev *pdev)
 
 	nca_event_stop(ndev);
 	nca_hw_stop(ndev);
-	nca_reset_mark_gone(ndev);
 }
 
 static void nca_pci_shutdown(struct pci_dev *pdev)

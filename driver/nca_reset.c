@@ -36,7 +36,7 @@ module_param_named(heartbeat_ms, nca_heartbeat_ms, uint, 0644);
 MODULE_PARM_DESC(heartbeat_ms,
 		 "Reset the device when its heartbeat stands still for so long (default 600, 0: never)");
 
-#define NCA_WATCHDOG_MS		200
+#define NCA_WATCHDOG_MS		100
 
 /**
  * nca_enter() - begin something that needs the device
@@ -44,21 +44,31 @@ MODULE_PARM_DESC(heartbeat_ms,
  * @idx: for nca_exit()
  *
  * Until nca_exit() the driver stays bound and no reset takes place. A caller
- * may sleep, but only for a bounded time.
+ * may sleep, but only for a bounded time. A reset under way is waited for.
  *
- * Return: 0, -ENODEV when the device is gone, -EIO when it is wedged.
+ * Return: 0, -ENODEV when the device is gone, -EIO when it is wedged,
+ * -ERESTARTSYS when a signal came during a reset.
  */
 int nca_enter(struct nca_device *ndev, int *idx)
 {
 	int ret;
 
-	if (!drm_dev_enter(&ndev->drm, idx))
-		return -ENODEV;
-	down_read(&ndev->reset_lock);
-	ret = ndev->removed ? -ENODEV : nca_state_error(ndev);
-	if (ret)
+	for (;;) {
+		if (!drm_dev_enter(&ndev->drm, idx))
+			return -ENODEV;
+		down_read(&ndev->reset_lock);
+		ret = ndev->removed ? -ENODEV : nca_state_error(ndev);
+		if (!ret)
+			return 0;
 		nca_exit(ndev, *idx);
-	return ret;
+		if (nca_state(ndev) != NCA_DEV_RESETTING)
+			return ret;
+		/* Outside of everything the reset, or removal, may wait for. */
+		ret = wait_event_interruptible(ndev->state_wq,
+					       nca_state(ndev) != NCA_DEV_RESETTING);
+		if (ret)
+			return ret;
+	}
 }
 
 void nca_exit(struct nca_device *ndev, int idx)
@@ -80,6 +90,7 @@ static bool nca_set_state(struct nca_device *ndev, enum nca_dev_state state)
 	spin_unlock_irqrestore(&ndev->state_lock, flags);
 	if (ok)
 		trace_nca_device_state(ndev, state);
+	wake_up_all(&ndev->state_wq);
 	return ok;
 }
 

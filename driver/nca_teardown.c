@@ -90,8 +90,7 @@ void nca_teardown_ctx(struct nca_ctx *ctx)
 	struct nca_device *ndev = ctx->ndev;
 	struct nca_queue *queue, *tmp;
 
-	nca_ctx_lose(ctx, NCA_CTX_CLOSED, NCA_CAUSE_NONE);
-
+	/* The state says already why: closed by its owner, or the device is leaving. */
 	down_read(&ndev->reset_lock);
 	mutex_lock(&ctx->lock);
 	if (ctx->torn) {

@@ -4,7 +4,6 @@
  * or all of the host's memory. A user is a user id of the initial namespace;
  * ownership of single objects follows the open file.
  */
-#include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -107,7 +106,8 @@ void nca_user_uncharge_queue(struct nca_user *user)
  * @user: whose limit counts
  * @pages: how many
  *
- * Takes the mmap_lock of the calling process. The mm is remembered, without
+ * CAP_IPC_LOCK exempts from RLIMIT_MEMLOCK, not from the user's limit, which
+ * is the administrator's to set. Takes the mmap_lock of the calling process. The mm is remembered, without
  * keeping its pages, because the memory may be unpinned by another process or
  * by the teardown worker.
  *
@@ -122,7 +122,7 @@ int nca_pin_charge(struct nca_pin_charge *charge, struct nca_user *user, unsigne
 
 	if (!mm)
 		return -EINVAL;
-	if (atomic64_add_return(pages, &user->pinned_pages) > limit && !capable(CAP_IPC_LOCK)) {
+	if (atomic64_add_return(pages, &user->pinned_pages) > limit) {
 		ret = -EDQUOT;
 		goto err_user;
 	}
