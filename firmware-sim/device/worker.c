@@ -106,7 +106,7 @@ bool workers_collect(struct ncasim *dev)
 			continue;
 		}
 		w->job = NULL;
-		__atomic_store_n(&w->state, WORKER_IDLE, __ATOMIC_RELEASE);
+		set_state(w, WORKER_IDLE);	/* it may sleep on DONE */
 		l->returned = true;
 		arbiter_returned(dev, l);
 		requests_core_returned(dev, core);
