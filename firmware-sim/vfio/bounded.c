@@ -42,6 +42,8 @@ static void *bounded_main(void *arg)
 		else
 			pthread_cond_broadcast(&b->done);
 	}
+	b->ended = true;
+	pthread_cond_broadcast(&b->done);
 	pthread_mutex_unlock(&b->lock);
 	return NULL;
 }
@@ -84,13 +86,19 @@ static struct timespec deadline_in(unsigned int ms)
 bool bounded_fini(struct bounded *b, unsigned int timeout_ms)
 {
 	struct timespec until = deadline_in(timeout_ms);
+	bool ended;
 
 	pthread_mutex_lock(&b->lock);
 	b->stop = true;
 	pthread_cond_signal(&b->work);
+	while (!b->ended)
+		if (pthread_cond_timedwait(&b->done, &b->lock, &until) == ETIMEDOUT)
+			break;
+	ended = b->ended;
 	pthread_mutex_unlock(&b->lock);
-	if (pthread_clockjoin_np(b->thread, NULL, CLOCK_MONOTONIC, &until))
+	if (!ended)
 		return false;
+	pthread_join(b->thread, NULL);
 	pthread_cond_destroy(&b->done);
 	pthread_cond_destroy(&b->work);
 	pthread_mutex_destroy(&b->lock);

@@ -28,7 +28,7 @@ struct bounded {
 	struct bounded_job *head, **tail;
 	unsigned int queued;		/* not finished yet */
 	bool late;			/* somebody stopped waiting and the queue is not empty yet */
-	bool stop;
+	bool stop, ended;
 };
 
 #define BOUNDED_MAX_QUEUED	1024u

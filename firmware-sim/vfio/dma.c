@@ -132,6 +132,8 @@ static void unmap_one(struct vu_dma *dma, const struct dma_range *r)
 
 static void unmap_span(struct vu_dma *dma, unsigned int from, unsigned int to)
 {
+	if (from == to)
+		return;
 	for (unsigned int i = from; i < to; i++)
 		unmap_one(dma, &dma->range[i]);
 	memmove(dma->range + from, dma->range + to, (dma->count - to) * sizeof(*dma->range));

@@ -31,12 +31,13 @@ struct ncasim {
 	int db_fd, mem_fd;
 	uint8_t *db, *mem;
 	struct mock_range *range;
-	unsigned int ranges;
-	uint32_t last_kick;
-	unsigned int kicks, resets, writes;
-	uint64_t last_write;
-	uint32_t last_offset;
-	bool master, vanished, hung;
+	/* Read by tests in passing, hence atomic. */
+	_Atomic unsigned int ranges;
+	_Atomic uint32_t last_kick;
+	_Atomic unsigned int kicks, resets, writes;
+	_Atomic uint64_t last_write;
+	_Atomic uint32_t last_offset;
+	_Atomic bool master, vanished, hung;
 	bool hold;		/* an engine is inside host memory and does not come out */
 	unsigned int waiting;	/* calls that wait for it */
 	uint64_t bad;
