@@ -15,7 +15,7 @@ static enum ctl_exit open_queue(struct ctl_share_tenant *t, unsigned int core)
 	int err;
 
 	qo.depth = 8;
-	qo.core = (int32_t)core;
+	qo.core = 1 + (int32_t)core;
 	err = accel_queue_create(t->ctx, &qo, &q->queue);
 	if (err)
 		return ctl_accel_error(err, "cannot create a queue on core %u", core);
