@@ -89,7 +89,11 @@ int ncasim_dma_map(struct ncasim *dev, uint64_t iova, void *ptr, uint64_t len, u
 /* Returns only when no engine uses the range any more. -ENOENT if it is no mapped range. */
 int ncasim_dma_unmap(struct ncasim *dev, uint64_t iova, uint64_t len);
 
-/* PCI Command register bus-master bit; off: no DMA and no interrupts start. Waits for running DMA. */
+/*
+ * PCI Command register bus-master bit, off after creation and after RETURN; off: no DMA and no
+ * interrupts start, rings stand still. Waits for running DMA. A reset leaves it alone: the bus
+ * transport owns the Command register.
+ */
 void ncasim_set_bus_master(struct ncasim *dev, bool on);
 
 /* Function-level reset: as a write of RESET, complete on return. */

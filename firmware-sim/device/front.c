@@ -59,7 +59,6 @@ static void beat(struct ncasim *dev, uint64_t now)
 static void handle_reset(struct ncasim *dev)
 {
 	device_drop_all(dev);
-	dev->ctrl_enabled = false;
 	if (!dev->launches_running)
 		device_reset_now(dev);
 	/* Otherwise the workers' return brings us back here. */

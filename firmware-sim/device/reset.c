@@ -34,6 +34,7 @@ void device_reset_now(struct ncasim *dev)
 	uint32_t gen = atomic_load(&dev->regs.generation) + 1;
 
 	regs_reset(&dev->regs);
+	dev->ctrl_enabled = false;
 	memset(dev->faults, 0, sizeof(dev->faults[0]) * dev->fault_cap);
 	dev->fault_count = 0;
 	atomic_store(&dev->regs.generation, gen ? gen : 1);

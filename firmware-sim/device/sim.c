@@ -130,7 +130,6 @@ static struct ncasim *alloc_device(const struct ncasim_config *cfg, const struct
 	dev->nop_ticks = target->tick_hz / 10000000;	/* 100 ns, a whole number of both */
 	dev->nop_ns = 100;
 	dev->pace_real = dev->cfg.pace == NCASIM_PACE_REAL;
-	dev->bus_master = true;
 	dev->wall0 = wall_ns();
 	dev->workers = worker_count(dev);
 	dev->fault_cap = dev->cfg.fault_log ? dev->cfg.fault_log : 256;

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* Sleeping devices, racing submitters; armed waiters, racing completions. */
+#include <poll.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "tests.h"
+
+/*
+ * The device polls for a microsecond before it sleeps, so nearly every
+ * submission falls into the window between "asleep" and the futex. Waits are
+ * without timeout tricks: a lost wake-up shows as a submission that only the
+ * heartbeat (50 ms) saves, and hundreds of them as a test that takes too long.
+ */
+static void hammer_submit(void)
+{
+	struct ncasim_telemetry t;
+	struct hqueue q;
+	struct hctx ctx;
+	struct host h;
+	uint64_t slow = 0;
+	unsigned int delay = 1;
+
+	host_open(&h, "nca1,spin_us=1");
+	CU_ASSERT_EQUAL(host_ctx_create(&h, &ctx, 1, 0, 0), NCA_ADMIN_OK);
+	CU_ASSERT_EQUAL(host_queue_create(&h, &ctx, &q, 0, 4, 4, NCA_CORE_ANY), NCA_ADMIN_OK);
+	for (int i = 0; i < 20000; i++) {
+		struct nca_sqe s = { .cookie = (uint64_t)i };
+		uint64_t start = now_ns();
+		struct nca_cqe c;
+
+		hq_submit(&q, &s);
+		CU_ASSERT_TRUE_FATAL(hq_wait(&q, &c));
+		if (now_ns() - start > 25000000)
+			slow++;
+		/* Sweep the window: 0 to 40 us in uneven steps. */
+		delay = delay * 1103515245u + 12345u;
+		for (uint64_t until = now_ns() + (delay >> 8) % 40000; now_ns() < until;)
+			;
+	}
+	ncasim_telemetry(h.dev, &t);
+	CU_ASSERT_TRUE(t.sleeps > 100);
+	CU_ASSERT_TRUE(t.kicks > 100);
+	/* The scheduler may keep us waiting now and then; lost wake-ups are far more. */
+	CU_ASSERT_TRUE(slow < 40);
+	host_close(&h);
+}
+
+/* The other way round: the host sleeps on events only, one per armed sequence. */
+static void hammer_events(void)
+{
+	struct nca_event ev;
+	uint32_t events = 0, waited = 0;
+	struct hqueue q;
+	struct hctx ctx;
+	struct host h;
+
+	host_open(&h, "nca1,spin_us=1");
+	CU_ASSERT_EQUAL(host_ctx_create(&h, &ctx, 1, 0, 0), NCA_ADMIN_OK);
+	CU_ASSERT_EQUAL(host_queue_create(&h, &ctx, &q, 0, 4, 4, NCA_CORE_ANY), NCA_ADMIN_OK);
+	for (int i = 0; i < 5000; i++) {
+		struct nca_sqe s = { .cookie = (uint64_t)i };
+		struct nca_cqe c;
+
+		hq_submit(&q, &s);
+		__atomic_store_n(&q.db->arm, (uint64_t)++q.arm_seq << 32 | q.head, __ATOMIC_RELAXED);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (!hq_poll(&q, &c)) {
+			/* Not there after arming: an event of this or an earlier sequence must come. */
+			waited++;
+			do {
+				CU_ASSERT_TRUE_FATAL(host_event(&h, &ev, 10000000000ull));
+				CU_ASSERT_EQUAL(ev.type, NCA_EVENT_QUEUE);
+				CU_ASSERT_EQUAL(ev.queue, q.id);
+				CU_ASSERT_EQUAL(ev.queue_gen, q.gen);
+				events++;
+			} while (ev.arm_seq != q.arm_seq);
+			CU_ASSERT_TRUE_FATAL(hq_poll(&q, &c));
+		}
+		CU_ASSERT_EQUAL(c.cookie, (uint64_t)i);
+	}
+	CU_ASSERT_TRUE(events <= 5000);
+	CU_ASSERT_TRUE(waited > 0);
+	host_close(&h);
+}
+
+/* One event per armed sequence, however many completions. */
+static void one_shot(void)
+{
+	struct nca_event ev;
+	struct hqueue q;
+	struct hctx ctx;
+	struct nca_cqe c;
+	struct host h;
+
+	host_open(&h, "nca1");
+	CU_ASSERT_EQUAL(host_ctx_create(&h, &ctx, 1, 0, 0), NCA_ADMIN_OK);
+	CU_ASSERT_EQUAL(host_queue_create(&h, &ctx, &q, 0, 4, 4, NCA_CORE_ANY), NCA_ADMIN_OK);
+	__atomic_store_n(&q.db->arm, 7ull << 32, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < 10; i++) {
+		struct nca_sqe s = { .cookie = 1 };
+
+		hq_submit(&q, &s);
+		CU_ASSERT_TRUE(hq_wait(&q, &c));
+	}
+	CU_ASSERT_TRUE(host_event(&h, &ev, 1000000000));
+	CU_ASSERT_EQUAL(ev.arm_seq, 7);
+	CU_ASSERT_FALSE(host_event(&h, &ev, 1000000));
+	/* Armed with the head that is current: nothing to report yet. */
+	__atomic_store_n(&q.db->arm, 8ull << 32 | q.head, __ATOMIC_SEQ_CST);
+	CU_ASSERT_FALSE(host_event(&h, &ev, 1000000));
+	CU_ASSERT_TRUE(__atomic_load_n(&h.irqs[1], __ATOMIC_ACQUIRE) == 1);
+	host_close(&h);
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+/* CPU time, not wall time: a busy machine does not change what an idle device uses. */
+static void idle(void)
+{
+	struct nca_sqe s = { .cookie = 1 };
+	uint64_t beat, cpu;
+	struct hqueue q;
+	struct hctx ctx;
+	struct nca_cqe c;
+	struct host h;
+
+	host_open(&h, "nca1");
+	CU_ASSERT_EQUAL(host_ctx_create(&h, &ctx, 1, 0, 0), NCA_ADMIN_OK);
+	CU_ASSERT_EQUAL(host_queue_create(&h, &ctx, &q, 0, 4, 4, NCA_CORE_ANY), NCA_ADMIN_OK);
+	hq_submit(&q, &s);
+	CU_ASSERT_TRUE(hq_wait(&q, &c));
+	poll(NULL, 0, 100);
+	CU_ASSERT_EQUAL(__atomic_load_n(&q.state->sleep, __ATOMIC_ACQUIRE), NCA_QUEUE_ASLEEP);
+	beat = ncasim_reg_read(h.dev, NCA_REG_HEARTBEAT, 4);
+	cpu = cpu_ns();
+	poll(NULL, 0, 1000);
+	cpu = cpu_ns() - cpu;
+	CU_ASSERT_TRUE(cpu < 10000000);		/* 1% of a second */
+	CU_ASSERT_TRUE(ncasim_reg_read(h.dev, NCA_REG_HEARTBEAT, 4) >= beat + 2);
+	hq_submit(&q, &s);
+	CU_ASSERT_TRUE(hq_wait(&q, &c));
+	host_close(&h);
+}
+
+CU_TestInfo sleep_tests[] = {
+	{ "submitters against a sleepy device", hammer_submit },
+	{ "waiters against completions", hammer_events },
+	{ "arming is one-shot", one_shot },
+	{ "an idle device costs nothing", idle },
+	CU_TEST_INFO_NULL,
+};
