@@ -14,6 +14,10 @@
  *            started); of time it did not ask for, at most a quantum is. Burst
  *            contexts have no cap.
  *
+ * A launch that could start a moment later (SLACK of a quantum) than another
+ * counts as starting together with it: a queue between two of its launches must
+ * not lose its turn to somebody who then holds the core for a whole quantum.
+ *
  * A launch runs until its end unless its quantum is used up and another
  * context's launch may start; then its live SBUF and PSUM go to device memory,
  * come back before it continues, and both trips take device time.
@@ -26,11 +30,16 @@
  * another context that had work here a moment ago would win if it had a launch
  * waiting, the core waits for that submitter, once per completion, for at most
  * DEV_GRACE_NS of wall time and no device time. After that the context counts
- * as idle: its vft is brought forward to the core's when it comes back.
+ * as idle: its vft is brought forward to the core's when it comes back, and it is
+ * given a quarter of the time next time. So a closed loop keeps its share even
+ * when the host's scheduler takes the CPU away from it for a while, and a tenant
+ * that sends something now and then costs its neighbours next to nothing.
  */
 #include <stdlib.h>
 
 #include "device.h"
+
+#define SLACK(dev)	((dev)->quantum_ticks / 200)
 
 static struct core_share *share_of(struct launch *l)
 {
@@ -114,6 +123,8 @@ void arbiter_add(struct ncasim *dev, struct launch *l)
 	if (!sh->active) {
 		sh->active = true;
 		sh->vft = max_u64(sh->vft, c->vtime);
+	} else if (sh->misses) {
+		sh->misses--;
 	}
 	enqueue(dev, l, false);
 	/* Somebody whose quantum is over runs only because nobody waited. */
@@ -137,9 +148,10 @@ struct bid {
 	bool resident;
 };
 
-static bool bid_better(const struct bid *a, const struct bid *b, uint64_t clock)
+/* @soon: starting at or before this is as good as starting now. */
+static bool bid_better(const struct bid *a, const struct bid *b, uint64_t soon)
 {
-	uint64_t sa = max_u64(a->start, clock), sb = max_u64(b->start, clock);
+	uint64_t sa = max_u64(a->start, soon), sb = max_u64(b->start, soon);
 
 	if (sa != sb)
 		return sa < sb;
@@ -150,9 +162,11 @@ static bool bid_better(const struct bid *a, const struct bid *b, uint64_t clock)
 	return a->served < b->served;
 }
 
-static struct bid best_bid(struct core_slot *c, uint32_t core, const struct context *except)
+static struct bid best_bid(struct ncasim *dev, struct core_slot *c, uint32_t core,
+			   const struct context *except)
 {
 	struct bid best = { .l = NULL };
+	uint64_t soon = c->clock + SLACK(dev);
 
 	for (struct launch *l = c->first; l; l = l->next) {
 		struct core_share *sh = share_of(l);
@@ -165,7 +179,7 @@ static struct bid best_bid(struct core_slot *c, uint32_t core, const struct cont
 		b.start = b.resident ? c->clock : earliest(c, l->ctx, core, l->ready);
 		if (best.l && best.l->ctx == l->ctx)
 			continue;	/* first come, first served within a context */
-		if (!best.l || bid_better(&b, &best, c->clock))
+		if (!best.l || bid_better(&b, &best, soon))
 			best = b;
 	}
 	return best;
@@ -175,7 +189,7 @@ static struct bid best_bid(struct core_slot *c, uint32_t core, const struct cont
 static uint64_t grace_for(struct ncasim *dev, struct core_slot *c, uint32_t core,
 			  const struct bid *b, uint64_t now)
 {
-	uint64_t until = 0;
+	uint64_t until = 0, grace;
 
 	for (uint32_t i = 1; i <= DEV_CONTEXTS; i++) {
 		struct context *ctx = dev->ctx[i];
@@ -184,15 +198,18 @@ static uint64_t grace_for(struct ncasim *dev, struct core_slot *c, uint32_t core
 
 		if (!sh || !sh->slices || !sh->active || sh->waiting || ctx == b->l->ctx)
 			continue;
-		if (ctx->lost || now - sh->done_wall >= DEV_GRACE_NS) {
+		grace = DEV_GRACE_NS >> 2 * sh->misses;
+		if (ctx->lost || now - sh->done_wall >= grace) {
 			sh->active = false;
+			if (sh->misses < 3)
+				sh->misses++;
 			continue;
 		}
 		other = (struct bid){
 			.start = earliest(c, ctx, core, 0), .vft = sh->vft, .served = sh->served,
 		};
-		if (bid_better(&other, b, c->clock))
-			until = max_u64(until, sh->done_wall + DEV_GRACE_NS);
+		if (bid_better(&other, b, c->clock + SLACK(dev)))
+			until = max_u64(until, sh->done_wall + grace);
 	}
 	return until;
 }
@@ -259,7 +276,7 @@ static void start_slice(struct ncasim *dev, uint32_t core, const struct bid *b, 
 	slice = l->over ? dev->quantum_ticks / 4 : l->quantum_left;
 	if (l->over) {
 		/* Somebody waits for its cap: be done when it may start. */
-		other = best_bid(c, core, l->ctx);
+		other = best_bid(dev, c, core, l->ctx);
 		if (other.l && other.start > c->clock)
 			slice = min_u64(slice, other.start - c->clock);
 	}
@@ -290,7 +307,7 @@ static struct bid consider(struct ncasim *dev, uint32_t core, uint64_t now)
 		b.start = c->clock;
 		return b;
 	}
-	b = best_bid(c, core, NULL);
+	b = best_bid(dev, c, core, NULL);
 	if (dev->pace_real)
 		return b;
 	until = grace_for(dev, c, core, &b, now);

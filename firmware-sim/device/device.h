@@ -50,7 +50,7 @@
 
 #define DEV_HEARTBEAT_MS	50	/* promised: at least every 100 ms */
 #define DEV_POLL_MS		1	/* host words without a kick: semaphores, cq_head of a full ring */
-#define DEV_GRACE_NS		2000000ull	/* see arbiter.c */
+#define DEV_GRACE_NS		20000000ull	/* see arbiter.c */
 #define DEV_LAUNCH_TIMEOUT_NS	60000000000ull	/* default watchdog, device time */
 
 #define likely(x)		__builtin_expect(!!(x), 1)
@@ -104,6 +104,7 @@ struct core_share {
 	uint32_t slices;		/* of the core's slices_per_core */
 	bool active;			/* has, or had a moment ago, launches here */
 	uint32_t waiting;		/* launches in the core's list */
+	uint32_t misses;		/* submitter did not come within the grace time */
 	uint64_t vft;			/* virtual service: sum of ticks / share */
 	uint64_t next_ok;		/* cap: no new start before */
 	uint64_t served;		/* core->serial of the last start */
