@@ -291,52 +291,96 @@ static void accept_loop(void)
 	bench_close(&b);
 }
 
-/*
- * accel-sim is killed with requests unread. Without the keeper this ends in
- * ECONNRESET at the client's end.
- */
-static void keeper(void)
+/* What stands in for accel-sim in the keeper's tests; killed when the test likes. */
+static pid_t start_doomed(int client, int other, int ready)
 {
-	int pair[2], ready[2];
-	struct pollfd p;
-	char byte;
-	pid_t pid;
+	pid_t pid = fork();
 
-	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
-	pid = fork();
-	CU_ASSERT_FATAL(pid >= 0);
 	if (!pid) {
 		struct listener l[2];
 		struct keeper k;
 
-		close(pair[0]);
+		close(other);
 		if (listener_open(&l[0], path_a, 1) || listener_open(&l[1], path_b, 1) ||
 		    keeper_start(&k, l, 2))
 			_exit(1);
-		keeper_client(&k, pair[1]);
-		if (write(ready[1], "r", 1) != 1)
+		keeper_client(&k, client);
+		if (write(ready, "r", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
 	}
-	close(pair[1]);
-	close(ready[1]);
+	close(client);
+	close(ready);
+	return pid;
+}
+
+/* A bench whose server is dead and whose client's end is answered by the keeper. */
+static void orphan(struct bench *b, pid_t *pid, bool garbage)
+{
+	int pair[2], ready[2];
+	char byte;
+
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
+	*b = (struct bench){ .fd = pair[0] };
+	*pid = start_doomed(pair[1], pair[0], ready[1]);
+	CU_ASSERT_FATAL(*pid > 0);
 	CU_ASSERT_EQUAL(read(ready[0], &byte, 1), 1);
-	CU_ASSERT_EQUAL(send(pair[0], "unread request", 14, 0), 14);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	p = (struct pollfd){ .fd = pair[0], .events = POLLIN };
-	CU_ASSERT_EQUAL(poll(&p, 1, 20000), 1);
-	CU_ASSERT_EQUAL(recv(pair[0], &byte, 1, 0), 0);
-	/* The pipe ends when the keeper has ended, and then the files are gone. */
-	CU_ASSERT_EQUAL(read(ready[0], &byte, 1), 0);
 	close(ready[0]);
-	for (int i = 0; i < 2000 && !access(path_b, F_OK); i++)
+	if (garbage)
+		client_send_raw(b, "this is in the middle of a message", 35, NULL, 0);
+	kill(*pid, SIGKILL);
+	waitpid(*pid, NULL, 0);
+}
+
+static bool files_gone(void)
+{
+	for (int i = 0; i < 2000 && (!access(path_a, F_OK) || !access(path_b, F_OK)); i++)
 		usleep(10000);
-	CU_ASSERT_NOT_EQUAL(access(path_a, F_OK), 0);
-	CU_ASSERT_NOT_EQUAL(access(path_b, F_OK), 0);
-	close(pair[0]);
+	return access(path_a, F_OK) && access(path_b, F_OK);
+}
+
+/* Killed with something unread and incomplete: an orderly end, not a reset connection. */
+static void keeper_hangs_up(void)
+{
+	struct bench b;
+	pid_t pid;
+	char byte;
+
+	orphan(&b, &pid, true);
+	CU_ASSERT_EQUAL(recv(b.fd, &byte, 1, 0), 0);
+	CU_ASSERT(files_gone());
+	close(b.fd);
+}
+
+/* Killed between messages: the client goes on with a function that has been pulled out. */
+static void keeper_answers(void)
+{
+	struct vu_region_access acc = { 0, 0, UINT32_MAX };
+	struct vu_device_info info = { .argsz = sizeof(info) };
+	int mem = memory_file(4096, 0);
+	uint8_t buf[4096], ones[4096];
+	struct bench b;
+	pid_t pid;
+
+	memset(ones, 0xff, sizeof(ones));
+	orphan(&b, &pid, false);
+	CU_ASSERT_EQUAL(client_read(&b, VFIO_PCI_CONFIG_REGION_INDEX, 0, buf, 4096), 0);
+	CU_ASSERT_EQUAL(memcmp(buf, ones, sizeof(buf)), 0);
+	CU_ASSERT_EQUAL(client_write(&b, NCA_BAR_DOORBELL, 0, buf, 4), 0);
+	client_send(&b, VU_DEVICE_RESET, VU_FLAG_NO_REPLY, NULL, 0, NULL, 0);
+	CU_ASSERT_EQUAL(client_map(&b, 0x10000, 4096, mem, 0, 3), 0);
+	CU_ASSERT_EQUAL(client_unmap(&b, 0x10000, 4096, 0), 0);
+	CU_ASSERT_EQUAL(client_set_irqs(&b, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+					0, 0, NULL, 0), 0);
+	CU_ASSERT_EQUAL(client_call(&b, VU_GET_INFO, &info, sizeof(info), NULL, 0, NULL), ENODEV);
+	CU_ASSERT_EQUAL(client_call(&b, VU_REGION_READ, &acc, sizeof(acc), NULL, 0, NULL), EINVAL);
+	CU_ASSERT_EQUAL(client_call(&b, VU_REGION_READ, &acc, 3, NULL, 0, NULL), EINVAL);
+	/* The files go at once, so that a new accel-sim can take their place. */
+	CU_ASSERT(files_gone());
+	close(b.fd);
+	close(mem);
 }
 
 void add_program_tests(void)
@@ -348,5 +392,6 @@ void add_program_tests(void)
 	CU_add_test(s, "control commands", control_commands);
 	CU_add_test(s, "control socket", control_socket);
 	CU_add_test(s, "one client after another", accept_loop);
-	CU_add_test(s, "keeper", keeper);
+	CU_add_test(s, "keeper hangs up", keeper_hangs_up);
+	CU_add_test(s, "keeper answers", keeper_answers);
 }

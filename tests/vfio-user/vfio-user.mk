@@ -4,6 +4,7 @@ UNIT_TESTS += test-vfio-user
 test-vfio-user_TSAN := yes
 test-vfio-user_SRCS := \
 	$(VFIO_USER_SRCS) \
+	tools/accel-sim/absent.c \
 	tools/accel-sim/control.c \
 	tools/accel-sim/keeper.c \
 	tools/accel-sim/listener.c \

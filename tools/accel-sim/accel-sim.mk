@@ -2,6 +2,7 @@
 PROGRAMS += accel-sim
 accel-sim_SRCS := \
 	$(VFIO_USER_SRCS) \
+	tools/accel-sim/absent.c \
 	tools/accel-sim/control.c \
 	tools/accel-sim/keeper.c \
 	tools/accel-sim/listener.c \

@@ -3,12 +3,14 @@
  * The keeper: a small process that outlives an accel-sim that is killed.
  *
  * When a process dies with requests unread in a Unix socket, the kernel resets
- * the peer's end, and QEMU aborts on that, taking the guest with it: pulling a
- * card out of a machine should not do this. The keeper holds a second reference
- * to the client's socket, so nothing is reset when accel-sim dies. It sees the
- * death (its own socket to accel-sim ends), shuts the connection down so that
- * QEMU reads an orderly end, throws away what is unread, removes the socket
- * files and exits.
+ * the peer's end, and QEMU aborts on that, taking the guest with it. It aborts
+ * as well when a guest behind a virtual IOMMU maps memory and the server is
+ * gone. Pulling a card out of a machine should do neither. The keeper holds a
+ * second reference to the client's socket, so nothing is reset when accel-sim
+ * dies. It sees the death (its own socket to accel-sim ends), removes the
+ * socket files, and from then on answers the client as an empty slot would
+ * (absent.c), until the client leaves. If it cannot make sense of the stream,
+ * it shuts the connection down, throws away what is unread, and exits.
  */
 #include "sim.h"
 
@@ -104,10 +106,12 @@ static void keeper_main(int fd, const struct listener *listeners, unsigned int c
 		client = incoming;
 	}
 	if (what != CLEAN_END) {
-		if (client >= 0)
-			drain(client);
 		for (unsigned int i = 0; i < count; i++)
 			listener_unlink(&listeners[i]);
+		if (client >= 0) {
+			absent_serve(client);
+			drain(client);
+		}
 	}
 	_exit(0);
 }

@@ -67,6 +67,9 @@ void keeper_client(void *opaque, int fd);
 /* Clean end: the keeper leaves without doing anything. */
 void keeper_stop(struct keeper *k);
 
+/* Answers a client as a function that has been pulled out, until it leaves or makes no sense. */
+void absent_serve(int fd);
+
 /* ---- control socket -------------------------------------------------------- */
 
 struct control {
