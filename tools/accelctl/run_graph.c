@@ -20,7 +20,10 @@ enum ctl_exit ctl_graph_open(const char *path, accel_graph_file **file)
 		return CTL_OK;
 	if (err == -ENOMEM)
 		return ctl_no_memory();
-	return ctl_error(CTL_BAD_INPUT, "%s cannot be used: %s", path, accel_last_error());
+	/* Some of the library's sentences name the file already. */
+	if (strstr(accel_last_error(), path))
+		return ctl_error(CTL_BAD_INPUT, "%s", accel_last_error());
+	return ctl_error(CTL_BAD_INPUT, "%s: %s", path, accel_last_error());
 }
 
 static enum ctl_exit find_entry(struct ctl_run_job *job)

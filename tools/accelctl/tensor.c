@@ -140,7 +140,7 @@ void ctl_tensor_compare(struct ctl_comparison *c, uint32_t type, const void *got
 			error = INFINITY;
 		if (error > c->max_error)
 			c->max_error = error;
-		if (!(tolerance > 0) || !(error <= tolerance * fmax(1, fabs(w))))
+		if (isinf(error) || !(error <= tolerance * fmax(1, fabs(w))) || tolerance == 0)
 			c->mismatches++;
 	}
 }

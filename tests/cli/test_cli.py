@@ -1,0 +1,380 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The command line's contract: exit codes, JSON, files good and bad, system calls, idle CPU.
+
+usage: test_cli.py BUILD [unittest arguments]
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import bad_tensors
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else "build").resolve()
+CTL = BUILD / "bin/accelctl"
+DIGITS = TOP / "tests/digits"
+WORK = pathlib.Path(tempfile.mkdtemp(prefix="accelctl-test-"))
+NCX = {}
+
+
+def setUpModule():
+    for target in ("nca1", "nca2"):
+        NCX[target] = WORK / f"digits-{target}.ncx"
+        subprocess.run([BUILD / "bin/accelcc", DIGITS / "digits.onnx", "-o", NCX[target],
+                        "--target", target], check=True, stdout=subprocess.DEVNULL)
+
+
+def tearDownModule():
+    shutil.rmtree(WORK)
+
+
+def ctl(*args, timeout=120, **kw):
+    return subprocess.run([str(a) for a in (CTL, *args)], text=True, timeout=timeout,
+                          stdout=kw.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE, **kw)
+
+
+class Base(unittest.TestCase):
+    def code(self, want, *args, **kw):
+        p = ctl(*args, **kw)
+        self.assertEqual(p.returncode, want, f"{args}\n{p.stdout}\n{p.stderr}")
+        if want:
+            # One sentence on stderr, from us and nobody else.
+            lines = p.stderr.strip().splitlines()
+            self.assertEqual(len(lines), 1, p.stderr)
+            self.assertTrue(lines[0].startswith("accelctl: "), p.stderr)
+            self.assertRegex(lines[0], r"[.!?]$")
+        else:
+            self.assertEqual(p.stderr, "")
+        return p
+
+    def json(self, schema, *args, want=0, **kw):
+        p = self.code(want, *args, "--json", **kw)
+        o = json.loads(p.stdout)
+        self.assertEqual(o["schema"], f"accelctl.{schema}/1")
+        return o
+
+    def fields(self, o, *names):
+        for n in names:
+            at = o
+            for part in n.split("."):
+                self.assertIn(part, at, n)
+                at = at[part]
+
+    def summary(self, s):
+        self.fields(s, "p50", "p99", "min", "mean", "max", "count")
+        self.assertLessEqual(s["min"], s["p50"])
+        self.assertLessEqual(s["p50"], s["p99"])
+        self.assertLessEqual(s["p99"], s["max"])
+
+
+class Usage(Base):
+    def test_usage_errors(self):
+        for line in ("", "nonsense", "bench", "graph", "bench nonsense", "list extra", "list --nonsense",
+                     "run", "graph show", "run a b", "bench nop --depth", "bench nop --depth 0",
+                     "bench nop --depth -1", "bench nop --depth 1x", "bench nop --seconds abc",
+                     "bench nop --size tiny", "bench nop --depth 2 --idle-us 5", "bench copy --bytes 3",
+                     "bench copy --bytes 99999G", "bench share --sizes medium,tiny", "bench share --sizes ,",
+                     "bench share --launch-time 1ns", "bench share --sizes medium --launch-time 1ms,1ms",
+                     "completion tcsh", "reset", "--json reset --device sim", "--json completion bash",
+                     "list --device sim:nca9", "list --device sim:nca1,nonsense=1",
+                     "run x.ncx --min-accuracy 0.9", "run x.ncx --mode timed --output-dir x",
+                     "bench nop --cpu 100000"):
+            with self.subTest(line):
+                self.code(2, *line.split())
+
+    def test_help_and_version(self):
+        for line in ("--help", "help", "-h", "help run", "run --help", "bench nop -h", "--version"):
+            with self.subTest(line):
+                self.assertTrue(self.code(0, *line.split()).stdout)
+
+    def commands(self):
+        found = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  +\S", ctl("--help").stdout, re.M)
+        self.assertGreater(len(found), 9)
+        return found
+
+    def test_documentation_names_everything(self):
+        doc = (TOP / "docs/cli.md").read_text()
+        for c in self.commands():
+            self.assertIn(f"accelctl {c}", doc)
+            for option in re.findall(r"^ +(?:-\w, +)?--([a-z-]+)", ctl(*c.split(), "--help").stdout, re.M):
+                self.assertIn(f"--{option}", doc, c)
+
+    def test_completion(self):
+        script = self.code(0, "completion", "bash").stdout
+        probe = script + "\nCOMP_WORDS=(accelctl bench nop --d); COMP_CWORD=3; _accelctl; echo ${COMPREPLY[@]}" \
+                         "\nCOMP_WORDS=(accelctl bench ''); COMP_CWORD=2; _accelctl; echo ${COMPREPLY[@]}" \
+                         "\nCOMP_WORDS=(accelctl run --size x); COMP_CWORD=3; _accelctl; echo ${COMPREPLY[@]}"
+        out = subprocess.run(["bash", "-c", probe], text=True, stdout=subprocess.PIPE, check=True).stdout.splitlines()
+        self.assertEqual(sorted(out[0].split()), ["--depth", "--device"])
+        self.assertEqual(sorted(out[1].split()), ["copy", "launch", "nop", "share"])
+        self.assertEqual(out[2], "xlarge")
+
+    def test_full_disk(self):
+        with open("/dev/full", "w") as full:
+            self.code(1, "help", stdout=full)
+
+
+class Device(Base):
+    def test_missing(self):
+        for dev in ("accel63", "/dev/accel/accel63", "0000:ff:1f.7"):
+            self.code(3, "info", "--device", dev)
+
+    def test_list(self):
+        self.assertIsInstance(self.json("list", "list")["devices"], list)
+        d = self.json("list", "list", "--device", "sim:nca2")["devices"]
+        self.assertEqual([(x["name"], x["target"], x["cores"], x["slices"], x["simulated"]) for x in d],
+                         [("sim", "nca2", 2, 8, True)])
+
+    def test_info(self):
+        o = self.json("info", "info", "--device", "sim:nca1,simd=scalar")
+        self.fields(o, "name", "serial", "firmware", "state", "slices_free", "slices_largest",
+                    "memory_size", "memory_used", "memory_bandwidth", "link_bandwidth", "max_queue_depth",
+                    "quantum_us", "telemetry.core_busy_ns", "telemetry.commands", "telemetry.faults",
+                    "telemetry.bad_bus_accesses", "telemetry.temperature_c", "telemetry.power_w")
+        self.assertEqual((o["target"], o["cores"], o["slices_free"], o["memory_size"]),
+                         ("nca1", 4, 8, 8 << 30))
+        self.assertEqual(o["telemetry"]["simd"], "scalar")
+        self.assertEqual(len(o["telemetry"]["core_busy_ns"]), 4)
+
+    def test_device_before_command(self):
+        p = self.code(0, "--device", "sim", "--json", "info")
+        self.assertEqual(json.loads(p.stdout)["schema"], "accelctl.info/1")
+
+    def test_reset(self):
+        self.assertIn("reset", self.code(0, "reset", "--device", "sim").stdout)
+
+    def test_selftest(self):
+        for dev in ("sim:nca1", "sim:nca2,simd=scalar", "sim:nca1,threads=1"):
+            with self.subTest(dev):
+                o = self.json("selftest", "selftest", "--device", dev)
+                self.assertEqual(o["failed"], 0)
+                self.assertEqual([t["result"] for t in o["tests"]], ["pass"] * o["passed"])
+                self.assertGreaterEqual(o["passed"], 10)
+
+    def test_no_capacity(self):
+        p = self.code(5, "bench", "share", "--device", "sim", "--sizes", "xlarge,xlarge,medium")
+        self.assertRegex(p.stderr, r"0 slices are free")
+        p = self.code(5, "bench", "share", "--device", "sim", "--sizes", "xlarge,large,medium,large")
+        self.assertRegex(p.stderr, r"1 slice")
+
+
+class Graph(Base):
+    def test_show(self):
+        o = self.json("graph", "graph", "show", NCX["nca1"], "--ops")
+        self.fields(o, "model", "producer", "target", "precision", "weights_bytes", "ops", "op_names")
+        e = o["entries"][0]
+        self.fields(e, "name", "inputs", "outputs", "scratch_bytes", "estimated_ns",
+                    "estimated_cycles.tensor", "instructions.sync")
+        self.assertEqual([(t["name"], t["type"], t["shape"], t["bytes"]) for t in e["inputs"]],
+                         [("image", "float32", [1, 1, 8, 8], 256)])
+        self.assertEqual([(t["name"], t["type"], t["shape"], t["bytes"]) for t in e["outputs"]],
+                         [("logits", "float32", [1, 10], 40)])
+        self.assertEqual(len(o["op_names"]), o["ops"])
+        self.assertGreater(e["estimated_cycles"]["tensor"], 0)
+        self.assertIn("image", self.code(0, "graph", "show", NCX["nca1"]).stdout)
+
+    def test_bad_graphs(self):
+        good = NCX["nca1"].read_bytes()
+        f = WORK / "bad.ncx"
+        self.code(6, "graph", "show", WORK / "absent.ncx")
+        self.code(6, "graph", "show", WORK)
+        self.code(6, "graph", "show", "/dev/null")
+        for what, data in (("empty", b""), ("text", b"hello\n"), ("elf only", good[:64]),
+                           ("half", good[:len(good) // 2]), ("host program", CTL.read_bytes())):
+            with self.subTest(what):
+                f.write_bytes(data)
+                self.code(6, "graph", "show", f)
+                self.code(6, "run", f, "--device", "sim", "--input", f"image={DIGITS}/images.npy")
+
+    def test_flipped_bytes_never_crash(self):
+        good = NCX["nca1"].read_bytes()
+        f = WORK / "flipped.ncx"
+        step = max(1, len(good) // 150)
+        for at in list(range(0, 64, 3)) + list(range(64, len(good), step)):
+            f.write_bytes(good[:at] + bytes([good[at] ^ 0xff]) + good[at + 1:])
+            self.assertIn(ctl("graph", "show", f).returncode, (0, 6), f"byte {at}")
+
+    def test_wrong_target(self):
+        self.code(6, "run", NCX["nca2"], "--device", "sim:nca1", "--input", f"image={DIGITS}/images.npy")
+
+
+def digits(*extra, device="sim", target="nca1"):
+    return ("run", NCX[target], "--device", device, "--input", f"image={DIGITS}/images.npy", *extra)
+
+
+class Run(Base):
+    def test_digits(self):
+        out = WORK / "out"
+        o = self.json("run", *digits("--labels", DIGITS / "labels.npy", "--min-accuracy", "0.97", "--expect",
+                                     f"logits={DIGITS}/logits.npy", "--tolerance", "1e-4",
+                                     "--output-dir", out))
+        self.fields(o, "status", "graph", "target", "size", "mode", "cycles", "ticks", "tick_hz", "dma.bytes",
+                    "engines.tensor.instructions", "engines.sync.wait_ticks")
+        self.assertEqual((o["status"], o["launches"], o["slices"], o["size"]), ("ok", 360, 360, "medium"))
+        self.summary(o["wall_ns"])
+        self.summary(o["device_ns"])
+        self.assertGreater(o["cycles"], 0)
+        r = o["outputs"][0]
+        self.assertEqual((r["name"], r["shape"], r["file"]), ("logits", [360, 10], f"{out}/logits.npy"))
+        self.assertEqual((r["accuracy"]["total"], r["expect"]["mismatches"]), (360, 0))
+        self.assertGreaterEqual(r["accuracy"]["fraction"], 0.97)
+        # What was written is what was computed, and is read back as such.
+        self.json("run", *digits("--expect", f"logits={out}/logits.npy"))
+        other = WORK / "out-scalar"
+        self.json("run", *digits("--output-dir", other, device="sim:nca1,simd=scalar,threads=1"))
+        self.assertEqual((out / "logits.npy").read_bytes(), (other / "logits.npy").read_bytes())
+
+    def test_checking_mode(self):
+        self.json("run", *digits("--check"))
+
+    def test_mismatch(self):
+        p = self.code(8, *digits("--expect", f"logits={DIGITS}/logits.npy"))
+        self.assertIn("differs", p.stderr)
+        o = self.json("run", *digits("--labels", DIGITS / "labels.npy", "--min-accuracy", "1"), want=8)
+        self.assertEqual(o["status"], "mismatch")
+
+    def test_repeats_to_the_bit_in_the_same_time(self):
+        o = self.json("run", *digits("--repeat", "2", "--warmup", "1"))
+        self.assertEqual(o["launches"], 720)
+        self.assertEqual(o["device_ns"]["min"], o["device_ns"]["max"])
+
+    def test_timed(self):
+        full = self.json("run", *digits())
+        timed = self.json("run", "run", NCX["nca1"], "--device", "sim", "--mode", "timed")
+        self.assertEqual((timed["mode"], timed["cycles"]), ("timed", full["cycles"]))
+        self.assertNotIn("file", timed["outputs"][0])
+
+    def test_size_is_a_cap(self):
+        slow = self.json("run", *digits("--size", "medium"))
+        fast = self.json("run", *digits("--size", "full"))
+        self.assertLessEqual(fast["device_ns"]["p50"], slow["device_ns"]["p50"])
+
+    def test_usage(self):
+        self.code(2, "run", NCX["nca1"], "--device", "sim")
+        self.code(2, "run", NCX["nca1"], "--device", "sim", "--input", "image")
+        self.code(2, *digits("--input", f"image={DIGITS}/images.npy"))
+        self.code(2, *digits("--input", f"nonsense={DIGITS}/images.npy"))
+        self.code(2, *digits("--expect", f"nonsense={DIGITS}/images.npy"))
+        self.code(2, *digits("--entry", "nonsense"))
+        self.code(6, *digits("--labels", DIGITS / "logits.npy"))
+        self.code(6, *digits("--expect", f"logits={DIGITS}/images.npy"))
+        self.code(1, *digits("--output-dir", "/proc/nonsense"))
+        self.code(6, "run", NCX["nca1"], "--device", "sim", "--input", f"image={WORK}/absent.npy")
+        self.code(6, "run", NCX["nca1"], "--device", "sim", "--input", f"image={WORK}")
+
+    def test_bad_tensors(self):
+        for name, data in bad_tensors.BAD.items():
+            with self.subTest(name):
+                f = WORK / name
+                f.write_bytes(data)
+                self.code(6, "run", NCX["nca1"], "--device", "sim", "--input", f"image={f}")
+
+    def test_good_tensors(self):
+        for name, data in bad_tensors.GOOD.items():
+            with self.subTest(name):
+                f = WORK / name
+                f.write_bytes(data)
+                self.code(0, "run", NCX["nca1"], "--device", "sim", "--input", f"image={f}")
+
+    def test_fortran_order_is_transposed(self):
+        rows = [float(i) for i in range(64)]
+        c = bad_tensors.npy(bad_tensors.header(), struct.pack("<64f", *rows))
+        cols = [rows[(i % 8) * 8 + i // 8] for i in range(64)]
+        f = bad_tensors.npy(bad_tensors.header(order="True"), struct.pack("<64f", *cols))
+        for name, data in (("c", c), ("f", f)):
+            (WORK / f"{name}.npy").write_bytes(data)
+            self.code(0, "run", NCX["nca1"], "--device", "sim", "--input", f"image={WORK}/{name}.npy",
+                      "--output-dir", WORK / f"out-{name}")
+        self.assertEqual((WORK / "out-c/logits.npy").read_bytes(), (WORK / "out-f/logits.npy").read_bytes())
+
+    def test_trace(self):
+        f = WORK / "trace.json"
+        o = self.json("run", "trace", NCX["nca1"], "--device", "sim", "--output", f)
+        self.assertEqual(o["trace"]["bytes"], f.stat().st_size)
+        events = json.loads(f.read_text())
+        events = events["traceEvents"] if isinstance(events, dict) else events
+        self.assertGreater(len(events), 50)
+        self.code(2, "trace", NCX["nca1"], "--device", "accel0")
+
+
+class Bench(Base):
+    def test_nop(self):
+        o = self.json("bench-nop", "bench", "nop", "--device", "sim", "--count", "20000")
+        self.assertEqual((o["count"], o["verified"], o["depth"]), (20000, 20000, 1))
+        self.summary(o["latency_ns"])
+        o = self.json("bench-nop", "bench", "nop", "--device", "sim", "--depth", "32", "--count", "100001")
+        self.assertEqual(o["count"], 100001)
+        self.assertGreater(o["rate"], 0)
+        o = self.json("bench-nop", "bench", "nop", "--device", "sim", "--seconds", "50ms", "--depth", "7")
+        self.assertGreater(o["count"], 7)
+        o = self.json("bench-nop", "bench", "nop", "--device", "sim", "--count", "20", "--idle-us", "2000")
+        self.assertEqual((o["idle_ns"], o["latency_ns"]["count"]), (2000000, 20))
+
+    def test_copy(self):
+        for a, b in (("host", "device"), ("device", "host"), ("device", "device"), ("host", "host")):
+            o = self.json("bench-copy", "bench", "copy", "--device", "sim", "--count", "40", "--from", a,
+                          "--to", b, "--bytes", "96KiB")
+            self.assertTrue(o["verified"])
+            self.assertEqual((o["count"], o["bytes"], o["from"], o["to"]), (40, 98304, a, b))
+            self.assertGreater(o["device_bytes_per_second"], 0)
+
+    def test_launch(self):
+        for depth in (1, 4):
+            o = self.json("bench-launch", "bench", "launch", "--device", "sim", "--count", "50", "--depth", depth)
+            self.assertEqual(o["count"], 50)
+            self.summary(o["device_ns"])
+        o = self.json("bench-launch", "bench", "launch", NCX["nca1"], "--device", "sim", "--count", "5")
+        self.assertGreater(o["cycles"], 0)
+
+    def test_shares_follow_sizes(self):
+        o = self.json("bench-share", "bench", "share", "--device", "sim:nca1", "--sizes", "medium,large,xlarge",
+                      "--check", "5", "--seconds", "500ms")
+        share = [c["device_share"] for c in o["contexts"]]
+        self.assertEqual([c["size"] for c in o["contexts"]], ["medium", "large", "xlarge"])
+        self.assertAlmostEqual(share[1] / share[0], 2, delta=0.1)
+        self.assertAlmostEqual(share[2] / share[0], 4, delta=0.2)
+
+    def test_two_tenants_on_one_core(self):
+        o = self.json("bench-share", "bench", "share", "--device", "sim:nca1", "--sizes", "medium,medium",
+                      "--same-core", "--launch-time", "100ms,1ms", "--check", "5", "--seconds", "2")
+        long, short = o["contexts"]
+        self.assertEqual(long["core_mask"], short["core_mask"])
+        for c in (long, short):
+            self.assertAlmostEqual(c["core_share"], 0.5, delta=0.025)
+            self.assertAlmostEqual(c["arbiter_busy_ns"] / c["completion_busy_ns"], 1, delta=0.05)
+            self.summary(c["wait_ns"])
+        self.assertGreater(long["preemptions"], 0)
+        switch = long["preempt_ns"] / long["preemptions"]
+        self.assertLessEqual(short["wait_ns"]["p99"], o["quantum_ns"] + 2 * switch)
+
+
+class Costs(Base):
+    """What an open queue costs the machine. Both bounds are far from what is usual."""
+
+    def test_system_calls(self):
+        log = WORK / "strace.log"
+        subprocess.run(["strace", "-f", "-c", "-o", log, CTL, "bench", "nop", "--device", "sim",
+                        "--count", "1000000", "--depth", "32"], check=True, stdout=subprocess.DEVNULL,
+                       timeout=300)
+        total = [l for l in log.read_text().splitlines() if l.endswith(" total")][0].split()
+        calls = int(total[3] if len(total) > 4 and total[3].isdigit() else total[2])
+        print(f"system calls for 1,000,000 NOPs at depth 32: {calls}", file=sys.stderr)
+        self.assertLess(calls, 20000)
+
+    def test_idle_cpu(self):
+        o = self.json("bench-nop", "bench", "nop", "--device", "sim", "--count", "1000", "--idle-watch", "2")
+        print(f"CPU of an idle open queue: {o['idle']['cpu_percent']:.3f}%", file=sys.stderr)
+        self.assertLess(o["idle"]["cpu_percent"], 1)
+
+
+if __name__ == "__main__":
+    os.environ["LC_ALL"] = "C"
+    unittest.main(verbosity=1)
