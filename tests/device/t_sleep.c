@@ -20,7 +20,7 @@ static void hammer_submit(void)
 	struct hctx ctx;
 	struct host h;
 	uint64_t slow = 0;
-	unsigned int delay = 1;
+	unsigned int delay = 1, window = 40000;
 
 	host_open(&h, "nca1,spin_us=1");
 	CU_ASSERT_EQUAL(host_ctx_create(&h, &ctx, 1, 0, 0), NCA_ADMIN_OK);
@@ -34,12 +34,14 @@ static void hammer_submit(void)
 		CU_ASSERT_TRUE_FATAL(hq_wait(&q, &c));
 		if (now_ns() - start > 25000000)
 			slow++;
-		/* Sweep the window: 0 to 40 us in uneven steps. */
+		/* Sweep the window in uneven steps; widen it if the device hardly ever slept. */
 		delay = delay * 1103515245u + 12345u;
-		for (uint64_t until = now_ns() + (delay >> 8) % 40000; now_ns() < until;)
+		for (uint64_t until = now_ns() + (delay >> 8) % window; now_ns() < until;)
 			;
+		ncasim_telemetry(h.dev, &t);
+		if (i % 500 == 499 && t.kicks < (uint64_t)i / 20 && window < 1000000)
+			window *= 2;
 	}
-	ncasim_telemetry(h.dev, &t);
 	CU_ASSERT_TRUE(t.sleeps > 100);
 	CU_ASSERT_TRUE(t.kicks > 100);
 	/* The scheduler may keep us waiting now and then; lost wake-ups are far more. */
