@@ -141,7 +141,11 @@ static inline uint64_t nca_cost_cycles(const struct nca_target *t, const struct 
 static inline uint64_t nca_dma_descriptors(const struct nca_body_dma *d, uint32_t *bytes)
 {
 	uint64_t rows = (uint64_t)d->size[0] * d->size[1] * d->size[2], run;
-	bool contiguous = d->dst.stride[3] == d->elem && d->src.stride[3] == d->elem;
+	bool typed = d->mode == NCA_DMA_CAST || d->mode == NCA_DMA_ACCUMULATE;
+	int32_t dst_elem = typed ? (int32_t)nca_dtype_size(d->dst.dtype) : d->elem;
+	int32_t src_elem = typed ? (int32_t)nca_dtype_size(d->src.dtype) : d->elem;
+	/* Neighbouring elements on both sides, whatever their sizes are. */
+	bool contiguous = d->dst.stride[3] == dst_elem && d->src.stride[3] == src_elem;
 
 	if (!contiguous) {
 		*bytes = d->elem;

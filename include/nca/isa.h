@@ -134,8 +134,8 @@ enum nca_opcode {
 
 	NCA_OP_ACTIVATE		= 0x60,	/* dst = func(src0 * s0 + s1) [, src1 = reduce op2]; scalar */
 
-	NCA_OP_IOTA		= 0x80,	/* dst = s0 + i * s1 + partition * param; gpsimd */
-	NCA_OP_AFFINE_SELECT	= 0x81,	/* dst = (s0 + i * s1 + partition * param) op0 0 ? src0 : func bits; gpsimd */
+	NCA_OP_IOTA		= 0x80,	/* dst = s0 + i * s1 + lane * param; gpsimd */
+	NCA_OP_AFFINE_SELECT	= 0x81,	/* dst = (s0 + i * s1 + lane * param) op0 0 ? src0 : fill(func); gpsimd */
 	NCA_OP_GATHER		= 0x82,	/* dst[i] = src0[src1[i]] along the free axis; gpsimd */
 	NCA_OP_SCATTER		= 0x83,	/* dst[src1[i]] = src0[i]; gpsimd */
 	NCA_OP_TOPK		= 0x84,	/* dst = @param largest of src0, src1 = their indices; gpsimd */
@@ -163,6 +163,9 @@ enum nca_func {
 	NCA_FUNC_CEIL, NCA_FUNC_ROUND /* ties to even */,
 	NCA_FUNC_COUNT,
 };
+
+/* AFFINE_SELECT: what takes the place of a refused element (ew.func). */
+enum nca_fill { NCA_FILL_ZERO = 0, NCA_FILL_NEG_INF, NCA_FILL_POS_INF, NCA_FILL_LOWEST /* -FLT_MAX */, NCA_FILL_COUNT };
 
 /* struct nca_inst.flags */
 #define NCA_F_ACCUMULATE	0x01	/* MATMUL: add to PSUM instead of replacing */
@@ -222,8 +225,8 @@ NCA_STATIC_ASSERT(sizeof(struct nca_dma_side) == 32);
 
 enum nca_dma_mode {
 	NCA_DMA_COPY = 0,	/* bits kept */
-	NCA_DMA_CAST = 1,	/* src.dtype -> dst.dtype */
-	NCA_DMA_ACCUMULATE = 2,	/* dst = round(dst + src) in dst.dtype */
+	NCA_DMA_CAST = 1,	/* src.dtype -> dst.dtype; elem is the size of src.dtype */
+	NCA_DMA_ACCUMULATE = 2,	/* dst = round(dst + src) in dst.dtype; elem as for CAST */
 	NCA_DMA_GATHER = 3,	/* src row i[0] comes from INT32 index i[0] of index_slot/index_offset */
 	NCA_DMA_SCATTER = 4,	/* dst row likewise */
 };
