@@ -236,8 +236,11 @@ void nca_reset_work(struct work_struct *work)
 	if (!drm_dev_enter(&ndev->drm, &idx))
 		return;
 	if (nca_hw_present(ndev) && nca_set_state(ndev, NCA_DEV_RESETTING)) {
-		drm_warn(&ndev->drm, "resetting the device (cause %u); all contexts are lost\n",
-			 cause);
+		if (cause == NCA_CAUSE_RESET)
+			drm_notice(&ndev->drm, "resetting the device on request\n");
+		else
+			drm_warn(&ndev->drm,
+				 "resetting the device (cause %u); all contexts are lost\n", cause);
 		/* Nothing else is known to be quiet yet, but registers can be read. */
 		nca_coredump(ndev, cause);
 		nca_reset_quiesce(ndev, cause);
