@@ -15,8 +15,9 @@ $(BUILD)/bench/%: tests/bench/%.c tests/bench/clock.h
 .PHONY: bench-programs
 bench-programs: $(addprefix $(BUILD)/bench/,$(BENCH_PROGRAMS))
 
-# BENCH_FLAGS=--vm measures inside a virtual machine as well.
+# BENCH_FLAGS= leaves the virtual machine out.
+BENCH_FLAGS ?= --vm
 bench:
-	.ci/install-packages build bench
-	$(MAKE) all bench-programs
+	.ci/install-packages build check bench
+	$(MAKE) all bench-programs vm-programs
 	tests/bench/bench.py --build $(BUILD) $(BENCH_FLAGS)

@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import subprocess
 import sys
 
@@ -62,12 +63,13 @@ def ours(build, seconds):
 
 
 def vm_results():
-    """The guest prints accelctl's JSON between markers; see tests/vm/guest."""
-    out = run([TOP / "tests/bench/vm-bench.sh"])
-    found = {}
-    for part in out.split("BENCH-BEGIN ")[1:]:
-        name, _, rest = part.partition("\n")
-        found[name.strip()] = json.loads(rest.split("BENCH-END")[0])
+    """What tests/vm/guest/t-bench prints in a guest: lines "# bench NAME: {JSON}"."""
+    out = run([TOP / "tests/vm/run.sh", "--name", "bench", "--tests", "bench", "--verbose"])
+    found = {m[1]: json.loads(m[2]) for m in re.finditer(r"# bench ([^:\n]+): (\{.*?\})", out)}
+    missing = {f"{how} {what}" for how in ("user queue", "ioctl")
+               for what in ("round trip", "rate at depth 32")} - found.keys()
+    if missing:
+        sys.exit(f"bench: the guest did not report {', '.join(sorted(missing))}; see build/vm/bench")
     return found
 
 
@@ -104,12 +106,14 @@ def table(o, peers, vm):
     rows.append(("CPU used with an open, idle queue", f"{o['idle_cpu']:.2f}%", "", ""))
     if vm:
         rows.append(("in a virtual machine (TCG)", "", "", ""))
-        base = vm["doorbell"]["latency_ns"]["p50"]
-        for what, key in (("user queue", "doorbell"), ("ioctl", "ioctl")):
-            latency(f"NOP by {what}", vm[key]["latency_ns"]["p50"], vm[key]["latency_ns"]["p99"], base)
-        base = vm["doorbell-32"]["rate"]
-        for what, key in (("user queue", "doorbell-32"), ("ioctl", "ioctl-32")):
-            rows.append((f"by {what}, depth 32", rate(vm[key]["rate"]), "", f"{vm[key]['rate'] / base:.2f}x"))
+        base = vm["user queue round trip"]["p50_ns"]
+        for how in ("user queue", "ioctl"):
+            r = vm[f"{how} round trip"]
+            latency(f"NOP by {how}", r["p50_ns"], r["p99_ns"], base)
+        base = vm["user queue rate at depth 32"]["per_second"]
+        for how in ("user queue", "ioctl"):
+            v = vm[f"{how} rate at depth 32"]["per_second"]
+            rows.append((f"by {how}, depth 32", rate(v), "", f"{v / base:.2f}x"))
     return rows
 
 
