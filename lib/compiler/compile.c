@@ -23,33 +23,46 @@ struct job {
 };
 
 /* Addresses for everything, with as much loaded ahead as there is room for. */
-static void assign_addresses(struct cc *cc, struct job *job)
+static bool assign_addresses(struct mir *m, int64_t *culprit)
 {
-	struct mir *m = job->lowered->m;
-	int64_t culprit = 0;
-
 	for (uint64_t budget = m->target->sbuf_bytes / 2; budget >= 1024; budget /= 2) {
 		mir_prefetch(m, budget);
-		if (mir_allocate(m, &culprit))
-			return;
+		if (mir_allocate(m, culprit))
+			return true;
 	}
 	mir_prefetch(m, 0);
-	if (mir_allocate(m, &culprit))
-		return;
-	cc_fail(cc, ACCELCC_BAD_INPUT, "the tensors alive at node '%.200s' do not fit into the %u KiB per partition "
-		"of %s's SBUF; use smaller images or batches, --precision bf16, or another --target",
-		job->lowered->op_names[m->inst[culprit].in.op_id], m->target->sbuf_bytes >> 10, m->target->name);
+	return mir_allocate(m, culprit);
+}
+
+/*
+ * The more of SBUF whole tensors may take, the fewer transfers; but what else needs room there is only
+ * known afterwards, so try again with less until it fits.
+ */
+static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
+{
+	static const int percents[] = { 85, 70, 55, 40, 25, 10 };
+	struct lower_options options = { .target = job->target,
+					 .bf16 = job->options.precision == ACCELCC_BF16 };
+	int64_t culprit = 0;
+
+	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
+		options.sbuf_percent = percents[i];
+		job->lowered = lower_graph(g, &options);
+		if (assign_addresses(job->lowered->m, &culprit))
+			return;
+	}
+	cc_fail(cc, ACCELCC_BAD_INPUT, "the tensors at node '%.200s' do not fit into the %u KiB per partition of %s's "
+		"SBUF even in bands of rows; use narrower images, --precision bf16, or another --target",
+		job->lowered->op_names[job->lowered->m->inst[culprit].in.op_id], job->target->sbuf_bytes >> 10,
+		job->target->name);
 }
 
 static void compile(struct cc *cc, void *arg)
 {
 	struct job *job = arg;
-	struct lower_options lower_options = { .target = job->target,
-					       .bf16 = job->options.precision == ACCELCC_BF16 };
 	struct ir_graph *g = frontend(cc, job->model, job->size, &job->options);
 
-	job->lowered = lower_graph(g, &lower_options);
-	assign_addresses(cc, job);
+	lower_to_fit(cc, job, g);
 	job->program = mir_schedule(job->lowered->m);
 	for (int e = 0; e < NCA_ENGINES; e++)
 		if (job->program->stream[e].num > NCA_PROGRAM_MAX_INST)

@@ -18,13 +18,9 @@ static void lower_op(struct lower *l, struct ir_op *op)
 		lower_matmul(l, op);
 		break;
 	case IR_ADD:
-		lower_add(l, op);
-		break;
 	case IR_RELU:
-		lower_relu(l, op);
-		break;
 	case IR_AFFINE:
-		lower_affine(l, op);
+		lower_elementwise(l, op);
 		break;
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:
@@ -64,13 +60,12 @@ static void copy_dram(struct lower *l, const struct dram_view *from, const struc
 static void store_output(struct lower *l, size_t i)
 {
 	struct ir_value *v = unreshaped(l->g->outputs[i]);
-	struct ir_nchw s = ir_type_nchw(&v->type);
 	struct dram_view to = { .valid = true, .dtype = NCA_FP32,
 				.slot = (uint16_t)(MIR_SLOT_IO + l->g->num_inputs + i) };
 	struct dram_view from;
 
 	if (l->homes[v->id].sbuf) {
-		lower_store(l, l->homes[v->id].sbuf, &s, &to);
+		lower_store(l, v, &to);
 		return;
 	}
 	from = lower_in_dram(l, v);
@@ -88,7 +83,7 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 	l->dtype = options->bf16 ? NCA_BF16 : NCA_FP32;
 	l->elem = nca_dtype_size(l->dtype);
 	l->homes = cc_new_n(g->cc, struct home, g->next_id);
-	l->spilled = cc_new_n(g->cc, bool, g->next_id);
+	l->spilled = lower_plan(g, options->target, l->elem, options->sbuf_percent);
 	if (g->num_inputs + g->num_outputs + MIR_SLOT_IO > NCA_PROGRAM_MAX_SLOTS)
 		cc_fail(g->cc, ACCELCC_BAD_INPUT, "%zu inputs and outputs are more than the %d slots of a program",
 			g->num_inputs + g->num_outputs, NCA_PROGRAM_MAX_SLOTS);

@@ -7,6 +7,8 @@
  *   SBUF  channel c in partition c % 128; in each partition [c / 128][n][h][w], dense
  *   a slot of device memory, row-major as the host sees it: a graph input or output, constants, scratch
  *
+ * A tensor too large for SBUF lives in device memory only, and operators work on it a band of rows at a time.
+ *
  * Padding is never stored: a window that reaches over the edge is computed on the part inside.
  */
 #ifndef LOWER_H
@@ -35,16 +37,21 @@ struct weight_piece {
 	uint64_t offset, size;
 };
 
-/* Weights that one DMA brings: a row of @bytes in each partition. */
+/* Weights that one DMA brings: a row of @bytes in each of @nparts partitions. */
 struct weight_group {
+	struct mir_buf *buf;		/* where they are now */
+	size_t load;			/* index of the DMA instruction, while the group is open */
+	uint64_t bytes, nparts, offset;
+};
+
+/* A row this long keeps a DMA engine busy; longer ones would only delay the first use. */
+#define WEIGHT_GROUP_BYTES 8192u
+
+/* Some rows of a tensor in SBUF: channel blocks, images, rows, each a range; dense. */
+struct rows {
 	struct mir_buf *buf;
-	size_t load;			/* index of the DMA instruction */
-	uint64_t bytes, nparts;
-	struct weight_part {
-		const uint8_t *data;	/* [nparts][bytes] */
-		uint64_t bytes, nparts, at;
-		struct weight_part *next;
-	} *parts;
+	struct ir_nchw s;	/* of the whole tensor */
+	int64_t cb0, ncb, n0, nn, r0, rows;
 };
 
 struct lower {
@@ -53,13 +60,14 @@ struct lower {
 	struct mir *m;
 	uint8_t dtype;			/* of activations and weights */
 	uint32_t elem;			/* its size */
-	bool *spilled;			/* values that live in scratch memory, by id */
+	const bool *spilled;		/* by value id: too large for SBUF, worked on in bands of rows */
 	struct home *homes;		/* by value id */
 
 	struct weight_piece *pieces;
 	size_t num_pieces, cap_pieces;
 	uint64_t weights_size;
-	struct weight_group group;
+	struct weight_group *group;	/* still open, or NULL */
+	uint8_t *staging;		/* [128][WEIGHT_GROUP_BYTES]: the open group */
 
 	struct mir_buf *columns;	/* per-channel vectors, FP32, a column of 128 each */
 	float *column_data;		/* [128][num_columns] */
@@ -72,16 +80,19 @@ struct lower {
 struct lower_options {
 	const struct nca_target *target;
 	bool bf16;
+	int sbuf_percent;	/* how full whole tensors may make SBUF */
 };
 
 /* Lowers the graph; the caller schedules the result. */
 struct lower *lower_graph(struct ir_graph *g, const struct lower_options *options);
 
-/* ---- lower_memory.c ---- */
+/* ---- lower_weights.c ---- */
 uint64_t lower_weights(struct lower *l, const void *data, uint64_t size);
-/* Space for [nparts][bytes] constants in SBUF; sets *buf and returns the offset in it. */
-uint64_t lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts, uint64_t bytes,
-			     struct mir_buf **buf);
+/* Have [nparts][bytes] constants brought to SBUF; *at is their offset in the group's buffer. */
+struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts, uint64_t bytes,
+					 uint64_t *at);
+/* Bring a group again, into a new buffer. */
+void lower_reload_weights(struct lower *l, struct weight_group *gr);
 void lower_close_weights(struct lower *l);
 /* Constant data as the device keeps it: FP32 values rounded to the activation type. */
 void *lower_convert(struct lower *l, const float *src, int64_t n);
@@ -91,24 +102,42 @@ void lower_plan_columns(struct lower *l);
 uint64_t lower_column(struct lower *l, const struct ir_value *v);
 struct mir_scalar lower_column_scalar(const struct lower *l, uint64_t offset);
 
-/* The value in SBUF, loaded if need be. */
+/* ---- lower_plan.c ---- */
+/* Which values are too large to stay: marks them so that what is live at once fits @percent of SBUF. */
+bool *lower_plan(struct ir_graph *g, const struct nca_target *target, uint32_t elem, int percent);
+/* Whether a convolution loads its few channels once per window row, see lower_conv.c. */
+#define MAX_PACKED_CHANNELS 32
+bool lower_conv_packs(const struct ir_op *op, bool x_in_dram);
+/* Bytes per partition that one band of one operand may take. */
+uint64_t lower_band_bytes(const struct nca_target *target);
+
+/* ---- lower_rows.c ---- */
+uint64_t lower_rows_bytes(const struct lower *l, const struct rows *r);
+uint64_t lower_rows_at(const struct lower *l, const struct rows *r, int64_t cb, int64_t n, int64_t row, int64_t col);
+struct rows lower_all_rows(const struct ir_value *v);
+bool lower_is_banded(const struct lower *l, const struct ir_value *v);
+/* The whole value in SBUF, loaded if need be; it stays. */
 struct mir_buf *lower_in_sbuf(struct lower *l, struct ir_value *v);
 /* The value in device memory, stored to scratch if need be. */
 struct dram_view lower_in_dram(struct lower *l, struct ir_value *v);
-/* A fresh SBUF home for a result. */
-struct mir_buf *lower_new_sbuf(struct lower *l, struct ir_value *v);
-void lower_store(struct lower *l, struct mir_buf *sbuf, const struct ir_nchw *s, const struct dram_view *to);
+void lower_store(struct lower *l, struct ir_value *v, const struct dram_view *to);
+/* The rows @r asks for, in a buffer of their own. */
+void lower_bring_rows(struct lower *l, struct ir_value *v, struct rows *r);
+/* An operand: the rows @r asks for if it is worked on in bands, all of it otherwise. */
+void lower_operand_rows(struct lower *l, struct ir_value *v, struct rows *r);
+/* A result likewise, and what to do when its rows have been written. */
+void lower_result_rows(struct lower *l, struct ir_value *v, struct rows *r);
+void lower_finish_rows(struct lower *l, struct ir_value *v, const struct rows *r);
 struct mir_mem lower_view_mem(const struct dram_view *v, uint64_t offset);
-/* SBUF home of [cblock][n][h][w] from device memory with these byte strides (n, c, h, w). */
-void lower_load(struct lower *l, struct mir_buf *sbuf, const struct ir_nchw *s, const struct dram_view *from,
-		const int64_t stride[4]);
+void lower_dense_strides(const struct ir_nchw *s, int64_t elem, int64_t stride[4]);
+/* Rows from device memory with these byte strides (n, c, h, w). */
+void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *from, const int64_t stride[4],
+		     const char *what);
 
 /* ---- one operator each ---- */
 void lower_conv(struct lower *l, struct ir_op *op);
 void lower_pool(struct lower *l, struct ir_op *op);
-void lower_add(struct lower *l, struct ir_op *op);
-void lower_relu(struct lower *l, struct ir_op *op);
-void lower_affine(struct lower *l, struct ir_op *op);
+void lower_elementwise(struct lower *l, struct ir_op *op);	/* ADD, RELU, AFFINE */
 void lower_softmax(struct lower *l, struct ir_op *op);
 void lower_matmul(struct lower *l, struct ir_op *op);
 void lower_reshape(struct lower *l, struct ir_op *op);

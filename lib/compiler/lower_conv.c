@@ -14,7 +14,6 @@
 
 #define BANK_FP32 (NCA_PSUM_BANK_BYTES / 4)
 #define TILES_AT_ONCE 4		/* half of PSUM: the other half is being emptied */
-#define MAX_PACKED_CHANNELS 32
 
 /* A piece of the result that fits one PSUM bank. */
 struct tile {
@@ -26,8 +25,22 @@ struct tile {
 /* One product: which input block, which tap, and where its weights are. */
 struct step {
 	int64_t kb, kh, kw;
-	struct mir_buf *buf;
+	struct weight_group *group;
 	uint64_t at;
+};
+
+/* The products that make one block of output channels. */
+struct block {
+	int64_t m0, mb;
+	struct step *steps;
+	size_t num;
+	uint64_t bytes;		/* of weights, per partition */
+};
+
+/* Output rows that are computed together, with what they need in SBUF. */
+struct band {
+	int64_t n0, nn, r0, rows;
+	struct rows in, residual, out;
 };
 
 struct conv {
@@ -39,11 +52,14 @@ struct conv {
 	int64_t group, m;
 	const float *w;			/* [m][c / group][kh][kw] */
 	bool packed;
-	struct mir_buf *in, *out, *residual;
-	int64_t in_rows;		/* rows of an image in @in; y.h-related when packed */
 	bool has_bias;
 	uint64_t bias;			/* column */
-	struct tile *tiles;
+	struct block *blocks;
+	size_t num_blocks;
+	struct weight_group **loaded;	/* groups brought since the last time they were given up */
+	size_t num_loaded, cap_loaded;
+	struct band *band;		/* at hand */
+	struct tile *tiles;		/* of the band at hand */
 	size_t num_tiles;
 };
 
@@ -59,24 +75,32 @@ static void clip(int64_t lo, int64_t hi, int64_t k, int64_t dilation, int64_t st
 	*to = min64(hi, last + 1);
 }
 
+/* Rows of the result that fill a PSUM bank. */
+static int64_t tile_rows(const struct conv *c)
+{
+	if (c->win->stride[0] * c->x.w > INT16_MAX || c->y.w > INT16_MAX)
+		return 1;
+	return max64(1, BANK_FP32 / min64(c->y.w, BANK_FP32));
+}
+
 static void make_tiles(struct conv *c)
 {
-	int64_t cols = min64(c->y.w, BANK_FP32), rows = min64(c->y.h, BANK_FP32 / cols), nn = 1;
+	const struct band *b = c->band;
+	int64_t cols = min64(c->y.w, BANK_FP32), rows = min64(b->rows, tile_rows(c)), nn = 1;
 	size_t n = 0, cap;
 
-	if (c->win->stride[0] * c->x.w > INT16_MAX || c->y.w > INT16_MAX)
-		rows = 1;
 	/* Whole images together, unless their distance does not fit an access pattern. */
-	if (rows == c->y.h && cols == c->y.w && c->in_rows * c->x.w <= INT16_MAX)
-		nn = min64(c->y.n, BANK_FP32 / (rows * cols));
-	cap = (size_t)(ceil_div(c->y.n, nn) * ceil_div(c->y.h, rows) * ceil_div(c->y.w, cols));
+	if (rows == b->rows && cols == c->y.w && b->in.rows * c->x.w <= INT16_MAX &&
+	    b->out.rows * c->y.w <= INT16_MAX)
+		nn = min64(b->nn, BANK_FP32 / (rows * cols));
+	cap = (size_t)(ceil_div(b->nn, nn) * ceil_div(b->rows, rows) * ceil_div(c->y.w, cols));
 	c->tiles = cc_new_n(c->l->cc, struct tile, cap);
-	for (int64_t b = 0; b < c->y.n; b += nn)
-		for (int64_t r = 0; r < c->y.h; r += rows)
+	for (int64_t i = b->n0; i < b->n0 + b->nn; i += nn)
+		for (int64_t r = b->r0; r < b->r0 + b->rows; r += rows)
 			for (int64_t x = 0; x < c->y.w; x += cols)
 				c->tiles[n++] = (struct tile) {
-					.n0 = b, .nn = min64(nn, c->y.n - b),
-					.r0 = r, .rows = min64(rows, c->y.h - r),
+					.n0 = i, .nn = min64(nn, b->n0 + b->nn - i),
+					.r0 = r, .rows = min64(rows, b->r0 + b->rows - r),
 					.c0 = x, .cols = min64(cols, c->y.w - x),
 				};
 	c->num_tiles = n;
@@ -166,19 +190,21 @@ static bool covers_tile(const struct conv *c, const struct tile *t, const struct
 
 static void multiply(struct conv *c, struct tile *t, const struct step *s, int64_t mb)
 {
-	int64_t r0, r1, c0, c1, row, col, image = c->in_rows * c->x.w;
+	const struct rows *in = &c->band->in;
+	int64_t r0, r1, c0, c1, row, col, parts = step_parts(c, s->kb);
 	struct mir_tile mov, acc;
-	int64_t parts = step_parts(c, s->kb);
 
 	if (!tap_area(c, t, s, &r0, &r1, &c0, &c1))
 		return;
+	/* A packed copy has its tap's rows where the window starts. */
 	row = r0 * c->win->stride[0];
 	if (!c->packed)
 		row += s->kh * c->win->dilation[0] - c->geo.pad_before[0];
 	col = c0 * c->win->stride[1] + s->kw * c->win->dilation[1] - c->geo.pad_before[1];
-	mov = mir_sbuf_tile(c->in, (uint64_t)((((c->packed ? 0 : s->kb) * c->x.n + t->n0) * image +
-					       row * c->x.w + col) * c->l->elem), c->l->dtype, parts);
-	mov = mir_shape(mov, t->nn, r1 - r0, c1 - c0, image, c->win->stride[0] * c->x.w, c->win->stride[1]);
+	mov = mir_sbuf_tile(in->buf, lower_rows_at(c->l, in, c->packed ? 0 : s->kb, t->n0, row, col), c->l->dtype,
+			    parts);
+	mov = mir_shape(mov, t->nn, r1 - r0, c1 - c0, in->rows * c->x.w, c->win->stride[0] * c->x.w,
+			c->win->stride[1]);
 	acc = mir_psum_tile(t->psum + (uint32_t)(((r0 - t->r0) * t->cols + c0 - t->c0) * 4), NCA_FP32, mb);
 	acc = mir_shape(acc, t->nn, r1 - r0, c1 - c0, t->rows * t->cols, t->cols, 1);
 	mir_matmul(c->l->m, &acc, &mov, parts, mb, t->started);
@@ -197,61 +223,80 @@ static void start_tile(struct conv *c, struct tile *t, int64_t mb)
 	t->started = true;
 }
 
-/* PSUM to SBUF: residual, bias, clamp, cast. */
-static void finish_tile(struct conv *c, const struct tile *t, int64_t m0, int64_t mb)
+/* The piece of SBUF that belongs to a tile of the result. */
+static struct mir_tile tile_in(const struct conv *c, const struct rows *r, const struct tile *t, int64_t m0, int64_t mb)
 {
-	struct lower *l = c->l;
-	int64_t plane = c->y.h * c->y.w, block = m0 / NCA_PARTITIONS;
-	uint64_t at = (uint64_t)(((block * c->y.n + t->n0) * plane + t->r0 * c->y.w + t->c0) * l->elem);
-	int64_t elements = t->nn * t->rows * t->cols;
-	bool relu = c->op->attr.relu;
-	struct mir_tile acc, out, res;
-	enum nca_engine engine;
-	struct mir_ew ew;
+	struct mir_tile out = mir_sbuf_tile(r->buf, lower_rows_at(c->l, r, m0 / NCA_PARTITIONS, t->n0, t->r0, t->c0),
+					    c->l->dtype, mb);
 
-	acc = mir_shape(mir_psum_tile(t->psum, NCA_FP32, mb), t->nn, t->rows, t->cols, t->rows * t->cols,
-			t->cols, 1);
-	out = mir_shape(mir_sbuf_tile(c->out, at, l->dtype, mb), t->nn, t->rows, t->cols, plane, c->y.w, 1);
-	if (c->residual) {
-		res = out;
-		res.buf = c->residual;
-		ew = (struct mir_ew) { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_TENSOR,
-				       .dst = c->has_bias || relu ? &acc : &out, .src0 = &acc, .src1 = &res,
-				       .op0 = NCA_ALU_ADD };
-		mir_elementwise(l->m, &ew);
-		if (!c->has_bias && !relu)
-			return;
-	}
-	/* The vector engine is busy with the residual; it has nothing to gain from the rest. */
-	engine = c->residual ? NCA_ENGINE_SCALAR : mir_lighter_engine(l->m, (uint64_t)elements);
-	if (engine == NCA_ENGINE_SCALAR) {
-		ew = (struct mir_ew) { .engine = engine, .opcode = NCA_OP_ACTIVATE, .dst = &out, .src0 = &acc,
-				       .func = relu ? NCA_FUNC_RELU : NCA_FUNC_IDENTITY,
-				       .s0 = { .kind = MIR_S_IMM, .imm = 1.0f },
-				       .s1 = { .kind = MIR_S_IMM, .imm = 0.0f } };
-		if (c->has_bias)
-			ew.s1 = lower_column_scalar(l, c->bias + (uint64_t)block * 4);
-	} else {
-		ew = (struct mir_ew) { .engine = engine, .opcode = NCA_OP_TENSOR_SCALAR, .dst = &out,
-				       .src0 = &acc, .op0 = NCA_ALU_ADD,
-				       .s0 = { .kind = MIR_S_IMM, .imm = 0.0f } };
-		if (c->has_bias)
-			ew.s0 = lower_column_scalar(l, c->bias + (uint64_t)block * 4);
-		if (relu) {
-			ew.op1 = NCA_ALU_MAX;
-			ew.s1 = (struct mir_scalar) { .kind = MIR_S_IMM, .imm = 0.0f };
-		}
-		if (!relu && !c->has_bias)
-			ew = (struct mir_ew) { .engine = engine, .opcode = NCA_OP_COPY, .dst = &out,
-					       .src0 = &acc };
-	}
-	mir_elementwise(l->m, &ew);
+	return mir_shape(out, t->nn, t->rows, t->cols, r->rows * c->y.w, c->y.w, 1);
 }
 
-static void place_step(struct conv *c, struct step *s, int64_t m0, int64_t mb)
+/* PSUM to SBUF: bias, clamp, cast. */
+static void write_out(struct conv *c, const struct mir_tile *out, const struct mir_tile *acc, int64_t block,
+		      enum nca_engine engine)
 {
-	s->at = lower_place_weights(c->l, stationary(c, s, m0, mb), (uint64_t)step_parts(c, s->kb),
-				    (uint64_t)mb * c->l->elem, &s->buf);
+	struct mir_scalar zero = { .kind = MIR_S_IMM, .imm = 0.0f }, bias = zero;
+	struct mir_ew ew = { .engine = engine, .dst = out, .src0 = acc };
+	bool relu = c->op->attr.relu;
+
+	if (c->has_bias)
+		bias = lower_column_scalar(c->l, c->bias + (uint64_t)block * 4);
+	if (engine == NCA_ENGINE_SCALAR) {
+		ew.opcode = NCA_OP_ACTIVATE;
+		ew.func = relu ? NCA_FUNC_RELU : NCA_FUNC_IDENTITY;
+		ew.s0 = (struct mir_scalar) { .kind = MIR_S_IMM, .imm = 1.0f };
+		ew.s1 = bias;
+	} else if (relu || c->has_bias) {
+		ew.opcode = NCA_OP_TENSOR_SCALAR;
+		ew.op0 = NCA_ALU_ADD;
+		ew.s0 = bias;
+		ew.op1 = relu ? NCA_ALU_MAX : NCA_ALU_NONE;
+		ew.s1 = relu ? zero : (struct mir_scalar) { .kind = MIR_S_NONE };
+	} else {
+		ew.opcode = NCA_OP_COPY;
+	}
+	mir_elementwise(c->l->m, &ew);
+}
+
+static void finish_tile(struct conv *c, const struct tile *t, int64_t m0, int64_t mb)
+{
+	struct mir_tile acc = mir_psum_tile(t->psum, NCA_FP32, mb), out = tile_in(c, &c->band->out, t, m0, mb), res;
+	enum nca_engine engine = mir_lighter_engine(c->l->m, (uint64_t)(t->nn * t->rows * t->cols));
+
+	acc = mir_shape(acc, t->nn, t->rows, t->cols, t->rows * t->cols, t->cols, 1);
+	if (c->band->residual.buf) {
+		bool more = c->has_bias || c->op->attr.relu;
+		struct mir_ew add = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_TENSOR,
+				      .dst = more ? &acc : &out, .src0 = &acc, .src1 = &res,
+				      .op0 = NCA_ALU_ADD };
+
+		res = tile_in(c, &c->band->residual, t, m0, mb);
+		mir_elementwise(c->l->m, &add);
+		if (!more)
+			return;
+		/* The vector engine is busy with the residual; it has nothing to gain from the rest. */
+		engine = NCA_ENGINE_SCALAR;
+	}
+	write_out(c, &out, &acc, m0 / NCA_PARTITIONS, engine);
+}
+
+/* The step's weights in SBUF: placed the first time, brought again if they have been given up. */
+static void need_weights(struct conv *c, struct step *s, const struct block *b)
+{
+	if (!s->group) {
+		s->group = lower_place_weights(c->l, stationary(c, s, b->m0, b->mb),
+					       (uint64_t)step_parts(c, s->kb), (uint64_t)b->mb * c->l->elem,
+					       &s->at);
+		if (!c->num_loaded || c->loaded[c->num_loaded - 1] != s->group)
+			*cc_push(c->l->cc, c->loaded, c->num_loaded, c->cap_loaded) = s->group;
+		return;
+	}
+	for (size_t i = 0; i < c->num_loaded; i++)
+		if (c->loaded[i] == s->group)
+			return;
+	lower_reload_weights(c->l, s->group);
+	*cc_push(c->l->cc, c->loaded, c->num_loaded, c->cap_loaded) = s->group;
 }
 
 /* Put a step first that covers every tile of the group, if there is one. */
@@ -271,108 +316,223 @@ static void order_steps(const struct conv *c, struct step *steps, size_t num, si
 	}
 }
 
-/* All tiles of output channels [m0, m0 + mb). */
-static void lower_block(struct conv *c, int64_t m0, int64_t mb)
+/* All tiles of the band at hand, for one block of output channels. */
+static void lower_block(struct conv *c, struct block *b)
 {
 	struct lower *l = c->l;
-	size_t num;
-	struct step *steps = make_steps(c, m0, mb, &num);
-	uint64_t bytes = (uint64_t)(num * (size_t)mb) * l->elem;
 	/* Weights too large to stay are brought again for every group of tiles. */
-	bool stay = bytes <= l->m->target->sbuf_bytes / 4;
+	bool stay = b->bytes <= l->m->target->sbuf_bytes / 4;
 
-	for (size_t i = 0; stay && i < num; i++)
-		place_step(c, &steps[i], m0, mb);
 	for (size_t t0 = 0; t0 < c->num_tiles; t0 += TILES_AT_ONCE) {
 		size_t t1 = t0 + TILES_AT_ONCE < c->num_tiles ? t0 + TILES_AT_ONCE : c->num_tiles;
 
-		order_steps(c, steps, num, t0, t1);
+		order_steps(c, b->steps, b->num, t0, t1);
+		if (!stay)
+			c->num_loaded = 0;
 		for (size_t t = t0; t < t1; t++) {
 			c->tiles[t].psum = mir_psum(l->m, 1);
 			c->tiles[t].started = false;
-			if (!num || !covers_tile(c, &c->tiles[t], &steps[0]))
-				start_tile(c, &c->tiles[t], mb);
+			if (!b->num || !covers_tile(c, &c->tiles[t], &b->steps[0]))
+				start_tile(c, &c->tiles[t], b->mb);
 		}
-		for (size_t i = 0; i < num; i++) {
+		for (size_t i = 0; i < b->num; i++) {
+			struct step *s = &b->steps[i];
 			struct mir_tile stat;
 
-			if (!stay) {
-				mir_next_block(l->m);
-				place_step(c, &steps[i], m0, mb);
-			}
-			stat = mir_shape(mir_sbuf_tile(steps[i].buf, steps[i].at, l->dtype,
-						       step_parts(c, steps[i].kb)), 1, 1, mb, 0, 0, 1);
+			need_weights(c, s, b);
+			stat = mir_sbuf_tile(s->group->buf, s->at, l->dtype, step_parts(c, s->kb));
+			stat = mir_shape(stat, 1, 1, b->mb, 0, 0, 1);
 			mir_ldstat(l->m, &stat);
 			for (size_t t = t0; t < t1; t++)
-				multiply(c, &c->tiles[t], &steps[i], mb);
+				multiply(c, &c->tiles[t], s, b->mb);
 		}
 		for (size_t t = t0; t < t1; t++)
-			finish_tile(c, &c->tiles[t], m0, mb);
+			finish_tile(c, &c->tiles[t], b->m0, b->mb);
 		mir_next_block(l->m);
 	}
 }
 
+/* ---- bands ---- */
+
+static void zero_rows(struct conv *c, const struct rows *r, int64_t from, int64_t to, int64_t parts)
+{
+	for (int64_t n = r->n0; from < to && n < r->n0 + r->nn; n++) {
+		struct mir_tile t = mir_sbuf_tile(r->buf, lower_rows_at(c->l, r, 0, n, r->r0 + from, 0), c->l->dtype,
+						  parts);
+		struct mir_ew zero = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_MEMSET, .dst = &t,
+				       .s0 = { .kind = MIR_S_IMM, .imm = 0.0f } };
+
+		t = mir_shape(t, 1, to - from, r->s.w, 0, r->s.w, 1);
+		mir_elementwise(c->l->m, &zero);
+	}
+}
+
 /*
- * Copies of the image, one per window row, each in partitions of its own and shifted so that output
+ * Copies of the band's rows, one per window row, each in partitions of its own and shifted so that output
  * row r needs buffer row r * stride in all of them. Rows outside the image are zero.
  */
-static void load_packed(struct conv *c, const struct dram_view *from)
+static void bring_packed(struct conv *c, struct band *b)
 {
-	struct lower *l = c->l;
-	int64_t es = l->elem, fs = nca_dtype_size(from->dtype), w = c->x.w, plane = c->x.h * w;
-	int64_t parts = c->x.c * c->win->kernel[0], lo = c->in_rows, hi = 0;
+	struct dram_view from = lower_in_dram(c->l, ir_in(c->op, IR_CONV_X));
+	int64_t es = c->l->elem, fs = nca_dtype_size(from.dtype), w = c->x.w, taps = c->win->kernel[0];
+	int64_t base = b->r0 * c->win->stride[0], head = 0, tail, stride[4];
+	struct rows *in = &b->in;
 
-	c->in = mir_sbuf(l->m, (uint64_t)(c->x.n * c->in_rows * w * es), "packed input");
-	/* Rows that every copy has from the image need no zeros. */
-	for (int64_t k = 0; k < c->win->kernel[0]; k++) {
-		int64_t shift = k * c->win->dilation[0] - c->geo.pad_before[0];
+	*in = (struct rows) { .s = c->x, .ncb = 1, .n0 = b->n0, .nn = b->nn, .r0 = base,
+			      .rows = (b->rows - 1) * c->win->stride[0] + 1 };
+	in->buf = mir_sbuf(c->l->m, lower_rows_bytes(c->l, in), "packed input");
+	/* Rows [head, tail) come from the image in every copy and need no zeros. */
+	tail = in->rows;
+	for (int64_t k = 0; k < taps; k++) {
+		int64_t first = base + k * c->win->dilation[0] - c->geo.pad_before[0];
 
-		hi = max64(hi, max64(0, -shift));
-		lo = min64(lo, max64(0, c->x.h - shift));
+		head = max64(head, min64(in->rows, -first));
+		tail = min64(tail, c->x.h - first);
 	}
-	for (int64_t n = 0; n < c->x.n; n++) {
-		int64_t edge[2][2] = { { 0, min64(hi, c->in_rows) }, { max64(lo, 0), c->in_rows } };
-
-		if (edge[0][1] >= edge[1][0])
-			edge[0][1] = edge[1][0] = c->in_rows;
-		for (int k = 0; k < 2; k++) {
-			struct mir_tile t;
-			struct mir_ew zero = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_MEMSET, .dst = &t,
-					       .s0 = { .kind = MIR_S_IMM, .imm = 0.0f } };
-
-			if (edge[k][0] >= edge[k][1])
-				continue;
-			t = mir_sbuf_tile(c->in, (uint64_t)((n * c->in_rows + edge[k][0]) * w * es), l->dtype,
-					  parts);
-			t = mir_shape(t, 1, edge[k][1] - edge[k][0], w, 0, w, 1);
-			mir_elementwise(l->m, &zero);
-		}
+	if (tail <= head) {
+		head = in->rows;
+		tail = in->rows;
 	}
-	for (int64_t k = 0; k < c->win->kernel[0]; k++) {
-		int64_t shift = k * c->win->dilation[0] - c->geo.pad_before[0];
-		int64_t first = max64(0, -shift), last = min64(c->in_rows, c->x.h - shift);
-		struct mir_mem dst = { .buf = c->in, .space = MIR_SBUF, .dtype = l->dtype,
-				       .part = (uint8_t)(k * c->x.c) };
-		struct mir_mem src = lower_view_mem(from, (uint64_t)((first + shift) * w * fs));
-		int64_t size[4] = { c->x.c, c->x.n, 1, (last - first) * w };
+	zero_rows(c, in, 0, head, c->x.c * taps);
+	zero_rows(c, in, tail, in->rows, c->x.c * taps);
+	lower_dense_strides(&c->x, fs, stride);
+	for (int64_t k = 0; k < taps; k++) {
+		int64_t shift = base + k * c->win->dilation[0] - c->geo.pad_before[0];
+		int64_t first = max64(0, -shift), last = min64(in->rows, c->x.h - shift);
+		struct mir_mem dst = { .buf = in->buf, .space = MIR_SBUF, .dtype = c->l->dtype,
+				       .part = (uint8_t)(k * c->x.c),
+				       .stride = { 1, in->rows * w * es, 0, es } };
+		struct mir_mem src;
+		int64_t size[4] = { c->x.c, in->nn, 1, (last - first) * w };
 
 		if (first >= last)
 			continue;
 		dst.offset = (uint64_t)(first * w * es);
-		dst.stride[0] = 1;
-		dst.stride[1] = c->in_rows * w * es;
-		dst.stride[3] = es;
-		src.stride[0] = plane * fs;
-		src.stride[1] = c->x.c * plane * fs;
-		src.stride[3] = fs;
-		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)fs, from->dtype != l->dtype);
+		src = lower_view_mem(&from, (uint64_t)(in->n0 * stride[0] + (first + shift) * stride[2]));
+		src.stride[0] = stride[1];
+		src.stride[1] = stride[0];
+		src.stride[3] = stride[3];
+		mir_dma(c->l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)fs, from.dtype != c->l->dtype);
+	}
+}
+
+/* Input rows under the windows of output rows [r0, r0 + rows). */
+static void rows_under(const struct conv *c, int64_t r0, int64_t rows, int64_t *first, int64_t *num)
+{
+	int64_t lo = r0 * c->win->stride[0] - c->geo.pad_before[0];
+	int64_t hi = (r0 + rows - 1) * c->win->stride[0] - c->geo.pad_before[0] + c->geo.reach[0];
+
+	lo = max64(0, min64(lo, c->x.h - 1));
+	hi = min64(c->x.h, max64(hi, lo + 1));
+	*first = lo;
+	*num = hi - lo;
+}
+
+static void bring_band(struct conv *c, struct band *b)
+{
+	struct ir_value *residual = ir_in(c->op, IR_CONV_RESIDUAL);
+
+	mir_next_block(c->l->m);
+	if (c->packed) {
+		bring_packed(c, b);
+	} else {
+		b->in = (struct rows) { .s = c->x, .ncb = ceil_div(c->x.c, NCA_PARTITIONS), .n0 = b->n0,
+					.nn = b->nn };
+		rows_under(c, b->r0, b->rows, &b->in.r0, &b->in.rows);
+		lower_operand_rows(c->l, ir_in(c->op, IR_CONV_X), &b->in);
+	}
+	b->out = (struct rows) { .s = c->y, .ncb = ceil_div(c->y.c, NCA_PARTITIONS), .n0 = b->n0, .nn = b->nn,
+				 .r0 = b->r0, .rows = b->rows };
+	if (residual) {
+		b->residual = b->out;
+		lower_operand_rows(c->l, residual, &b->residual);
+	}
+	lower_result_rows(c->l, c->op->out, &b->out);
+}
+
+static void make_blocks(struct conv *c)
+{
+	c->num_blocks = (size_t)ceil_div(c->m, NCA_PARTITIONS);
+	c->blocks = cc_new_n(c->l->cc, struct block, c->num_blocks);
+	for (size_t i = 0; i < c->num_blocks; i++) {
+		struct block *b = &c->blocks[i];
+
+		b->m0 = (int64_t)i * NCA_PARTITIONS;
+		b->mb = min64(NCA_PARTITIONS, c->m - b->m0);
+		b->steps = make_steps(c, b->m0, b->mb, &b->num);
+		b->bytes = (uint64_t)b->num * (uint64_t)b->mb * c->l->elem;
+	}
+}
+
+/* Output rows per band; all of them if nothing has to be worked on in bands. */
+static int64_t band_rows(const struct conv *c)
+{
+	struct ir_value *x = ir_in(c->op, IR_CONV_X), *res = ir_in(c->op, IR_CONV_RESIDUAL);
+	uint64_t limit = lower_band_bytes(c->l->m->target), es = c->l->elem;
+	uint64_t in_row = (uint64_t)(c->packed ? c->x.w : ceil_div(c->x.c, NCA_PARTITIONS) * c->x.w) * es;
+	uint64_t out_row = (uint64_t)(ceil_div(c->y.c, NCA_PARTITIONS) * c->y.w) * es;
+	bool in = c->packed || lower_is_banded(c->l, x);
+	bool out = lower_is_banded(c->l, c->op->out) || (res && lower_is_banded(c->l, res));
+	uint64_t all_in = (uint64_t)c->x.n * in_row *
+			  (uint64_t)(c->packed ? (c->y.h - 1) * c->win->stride[0] + 1 : c->x.h);
+	int64_t rows = c->y.h;
+
+	if ((!in || (c->packed && all_in <= limit)) && !out)
+		return 0;
+	if (in) {
+		int64_t fit = (int64_t)(limit / in_row), reach = c->packed ? 1 : c->geo.reach[0];
+
+		rows = min64(rows, fit > reach ? (fit - reach) / c->win->stride[0] + 1 : 1);
+	}
+	if (out)
+		rows = min64(rows, (int64_t)(limit / out_row));
+	if (rows > tile_rows(c))
+		rows -= rows % tile_rows(c);
+	return max64(1, rows);
+}
+
+static void lower_band(struct conv *c, struct band *b, bool keep_weights)
+{
+	c->band = b;
+	make_tiles(c);
+	for (size_t i = 0; i < c->num_blocks; i++) {
+		if (!keep_weights)
+			c->num_loaded = 0;
+		lower_block(c, &c->blocks[i]);
+	}
+	lower_finish_rows(c->l, c->op->out, &b->out);
+}
+
+static void lower_bands(struct conv *c)
+{
+	int64_t rows = band_rows(c), per_image;
+	size_t num = 1, at = 0;
+	struct band *bands;
+	uint64_t weights = 0;
+
+	for (size_t i = 0; i < c->num_blocks; i++)
+		weights += c->blocks[i].bytes;
+	per_image = rows ? ceil_div(c->y.h, rows) : 1;
+	if (rows)
+		num = (size_t)(c->y.n * per_image);
+	bands = cc_new_n(c->l->cc, struct band, num);
+	if (!rows)
+		bands[0] = (struct band) { .nn = c->y.n, .rows = c->y.h };
+	for (int64_t n = 0; rows && n < c->y.n; n++)
+		for (int64_t r = 0; r < c->y.h; r += rows)
+			bands[at++] = (struct band) { .n0 = n, .nn = 1, .r0 = r, .rows = min64(rows, c->y.h - r) };
+	/* The next band is brought while one is computed. */
+	bring_band(c, &bands[0]);
+	for (size_t i = 0; i < num; i++) {
+		if (i + 1 < num)
+			bring_band(c, &bands[i + 1]);
+		lower_band(c, &bands[i], weights <= c->l->m->target->sbuf_bytes / 4);
 	}
 }
 
 void lower_conv(struct lower *l, struct ir_op *op)
 {
-	struct ir_value *x = ir_in(op, IR_CONV_X), *res = ir_in(op, IR_CONV_RESIDUAL);
-	struct ir_value *bias = ir_in(op, IR_CONV_BIAS);
+	struct ir_value *x = ir_in(op, IR_CONV_X), *bias = ir_in(op, IR_CONV_BIAS);
 	struct conv c = { .l = l, .op = op, .win = &op->attr.window, .group = op->attr.group };
 
 	if (!ir_is_const(ir_in(op, IR_CONV_W)) || (bias && !ir_is_const(bias)))
@@ -382,24 +542,11 @@ void lower_conv(struct lower *l, struct ir_op *op)
 	c.y = ir_type_nchw(&op->out->type);
 	c.m = c.y.c;
 	c.w = ir_in(op, IR_CONV_W)->data.f32;
-	c.in_rows = c.x.h;
 	if (bias) {
 		c.has_bias = true;
 		c.bias = lower_column(l, bias);
 	}
-	c.packed = !l->homes[x->id].sbuf && !ir_is_const(x) && c.group == 1 && c.win->kernel[0] > 1 &&
-		   c.x.c <= MAX_PACKED_CHANNELS && c.x.c * c.win->kernel[0] <= NCA_PARTITIONS;
-	if (c.packed) {
-		struct dram_view from = lower_in_dram(l, x);
-
-		c.in_rows = (c.y.h - 1) * c.win->stride[0] + 1;
-		load_packed(&c, &from);
-	} else {
-		c.in = lower_in_sbuf(l, x);
-	}
-	c.residual = res ? lower_in_sbuf(l, res) : NULL;
-	c.out = lower_new_sbuf(l, op->out);
-	make_tiles(&c);
-	for (int64_t m0 = 0; m0 < c.m; m0 += NCA_PARTITIONS)
-		lower_block(&c, m0, min64(NCA_PARTITIONS, c.m - m0));
+	c.packed = lower_conv_packs(op, !l->homes[x->id].sbuf);
+	make_blocks(&c);
+	lower_bands(&c);
 }

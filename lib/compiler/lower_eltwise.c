@@ -21,14 +21,6 @@ void lower_clamp(struct lower *l, const struct mir_tile *dst, const struct mir_t
 	mir_elementwise(l->m, &ew);
 }
 
-/* @n elements of every partition of a buffer, from element @at. */
-static struct mir_tile run(const struct lower *l, struct mir_buf *buf, int64_t at, int64_t n, int64_t parts)
-{
-	struct mir_tile t = mir_sbuf_tile(buf, (uint64_t)(at * l->elem), l->dtype, parts);
-
-	return mir_shape(t, 1, 1, n, 0, 0, 1);
-}
-
 /* Byte strides of @t when it is read in the shape of @as; 0 where it is broadcast. False if not possible. */
 static bool broadcast_strides(const struct ir_type *t, const struct ir_type *as, int64_t elem, int64_t stride[4])
 {
@@ -60,84 +52,132 @@ static bool broadcast_strides(const struct ir_type *t, const struct ir_type *as,
 	return true;
 }
 
-/* An operand in SBUF in the shape of the result. */
-static struct mir_buf *operand(struct lower *l, struct ir_op *op, int slot)
+/*
+ * An elementwise operator goes over runs of neighbouring elements: all of a channel block if everything
+ * is in SBUF, a band of rows of one image otherwise.
+ */
+struct run {
+	int64_t cb, parts, n;		/* n: elements per partition */
+	struct rows a, b, y;
+	uint64_t at_a, at_b, at_y;
+};
+
+static struct mir_tile piece(const struct lower *l, struct mir_buf *buf, uint64_t at, int64_t first, int64_t n,
+			     int64_t parts)
+{
+	return mir_shape(mir_sbuf_tile(buf, at + (uint64_t)(first * l->elem), l->dtype, parts), 1, 1, n, 0, 0, 1);
+}
+
+/* The rows of an operand that go with @y, in the shape of the result. */
+static void operand(struct lower *l, struct ir_op *op, int slot, const struct rows *y, struct rows *r)
 {
 	struct ir_value *v = ir_in(op, slot);
-	struct ir_nchw s = ir_type_nchw(&op->out->type);
 	struct dram_view from;
-	struct mir_buf *buf;
 	int64_t stride[4];
 
-	if (ir_type_equal(&v->type, &op->out->type))
-		return lower_in_sbuf(l, v);
+	*r = *y;
+	if (ir_type_equal(&v->type, &op->out->type)) {
+		lower_operand_rows(l, v, r);
+		return;
+	}
 	from = lower_in_dram(l, v);
 	if (!broadcast_strides(&v->type, &op->out->type, nca_dtype_size(from.dtype), stride))
 		ir_unsupported(l->g, op, "operand %d is broadcast along an inner dimension of a tensor of %d "
 			       "dimensions", slot, op->out->type.rank);
-	buf = mir_sbuf(l->m, (uint64_t)(ceil_div(s.c, NCA_PARTITIONS) * s.n * s.h * s.w) * l->elem, v->name);
-	lower_load(l, buf, &s, &from, stride);
-	return buf;
+	lower_load_rows(l, r, &from, stride, v->name);
 }
 
-void lower_add(struct lower *l, struct ir_op *op)
+static void add_run(struct lower *l, const struct ir_op *op, const struct run *r)
 {
-	struct ir_nchw s = ir_type_nchw(&op->out->type);
-	struct mir_buf *a = operand(l, op, 0), *b = operand(l, op, 1), *y = lower_new_sbuf(l, op->out);
-	int64_t per = s.n * s.h * s.w;
+	for (int64_t at = 0; at < r->n; at += CHUNK) {
+		int64_t n = min64(CHUNK, r->n - at);
+		struct mir_tile a = piece(l, r->a.buf, r->at_a, at, n, r->parts);
+		struct mir_tile b = piece(l, r->b.buf, r->at_b, at, n, r->parts);
+		struct mir_tile y = piece(l, r->y.buf, r->at_y, at, n, r->parts);
+		struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_TENSOR, .dst = &y,
+				     .src0 = &a, .src1 = &b, .op0 = NCA_ALU_ADD };
 
-	for (int64_t cb = 0; cb * NCA_PARTITIONS < s.c; cb++)
-		for (int64_t at = 0; at < per; at += CHUNK) {
-			int64_t n = min64(CHUNK, per - at), parts = block_parts(s.c, cb);
-			struct mir_tile ta = run(l, a, cb * per + at, n, parts);
-			struct mir_tile tb = run(l, b, cb * per + at, n, parts);
-			struct mir_tile ty = run(l, y, cb * per + at, n, parts);
-			struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_TENSOR,
-					     .dst = &ty, .src0 = &ta, .src1 = &tb, .op0 = NCA_ALU_ADD };
-
-			mir_elementwise(l->m, &ew);
-			if (op->attr.relu)
-				lower_clamp(l, &ty, &ty);
-		}
+		mir_elementwise(l->m, &ew);
+		if (op->attr.relu)
+			lower_clamp(l, &y, &y);
+	}
 }
 
-void lower_relu(struct lower *l, struct ir_op *op)
+static void relu_run(struct lower *l, const struct run *r)
 {
-	struct ir_nchw s = ir_type_nchw(&op->out->type);
-	struct mir_buf *x = lower_in_sbuf(l, ir_in(op, 0)), *y = lower_new_sbuf(l, op->out);
-	int64_t per = s.n * s.h * s.w;
+	for (int64_t at = 0; at < r->n; at += CHUNK) {
+		int64_t n = min64(CHUNK, r->n - at);
+		struct mir_tile x = piece(l, r->a.buf, r->at_a, at, n, r->parts);
+		struct mir_tile y = piece(l, r->y.buf, r->at_y, at, n, r->parts);
 
-	for (int64_t cb = 0; cb * NCA_PARTITIONS < s.c; cb++)
-		for (int64_t at = 0; at < per; at += CHUNK) {
-			int64_t n = min64(CHUNK, per - at), parts = block_parts(s.c, cb);
-			struct mir_tile tx = run(l, x, cb * per + at, n, parts);
-			struct mir_tile ty = run(l, y, cb * per + at, n, parts);
-
-			lower_clamp(l, &ty, &tx);
-		}
+		lower_clamp(l, &y, &x);
+	}
 }
 
-void lower_affine(struct lower *l, struct ir_op *op)
+static void affine_run(struct lower *l, const struct ir_op *op, const struct run *r, uint64_t scale, uint64_t shift)
 {
-	struct ir_nchw s = ir_type_nchw(&op->out->type);
-	struct mir_buf *x = lower_in_sbuf(l, ir_in(op, IR_AFFINE_X)), *y = lower_new_sbuf(l, op->out);
-	uint64_t scale = lower_column(l, ir_in(op, IR_AFFINE_SCALE));
-	uint64_t shift = lower_column(l, ir_in(op, IR_AFFINE_SHIFT));
-	int64_t per = s.n * s.h * s.w;
+	for (int64_t at = 0; at < r->n; at += CHUNK) {
+		int64_t n = min64(CHUNK, r->n - at);
+		struct mir_tile x = piece(l, r->a.buf, r->at_a, at, n, r->parts);
+		struct mir_tile y = piece(l, r->y.buf, r->at_y, at, n, r->parts);
+		struct mir_ew ew = { .engine = NCA_ENGINE_SCALAR, .opcode = NCA_OP_ACTIVATE, .dst = &y, .src0 = &x,
+				     .func = op->attr.relu ? NCA_FUNC_RELU : NCA_FUNC_IDENTITY,
+				     .s0 = lower_column_scalar(l, scale + (uint64_t)r->cb * 4),
+				     .s1 = lower_column_scalar(l, shift + (uint64_t)r->cb * 4) };
 
-	for (int64_t cb = 0; cb * NCA_PARTITIONS < s.c; cb++)
-		for (int64_t at = 0; at < per; at += CHUNK) {
-			int64_t n = min64(CHUNK, per - at), parts = block_parts(s.c, cb);
-			struct mir_tile tx = run(l, x, cb * per + at, n, parts);
-			struct mir_tile ty = run(l, y, cb * per + at, n, parts);
-			struct mir_ew ew = { .engine = NCA_ENGINE_SCALAR, .opcode = NCA_OP_ACTIVATE,
-					     .dst = &ty, .src0 = &tx,
-					     .func = op->attr.relu ? NCA_FUNC_RELU : NCA_FUNC_IDENTITY,
-					     .s0 = lower_column_scalar(l, scale + (uint64_t)cb * 4),
-					     .s1 = lower_column_scalar(l, shift + (uint64_t)cb * 4) };
+		mir_elementwise(l->m, &ew);
+	}
+}
 
-			mir_elementwise(l->m, &ew);
+/* One run: @y says which rows; operands and result are brought, computed, stored. */
+static void lower_run(struct lower *l, struct ir_op *op, const struct rows *y, const uint64_t columns[2])
+{
+	bool two = op->opcode == IR_ADD;
+	struct run r = { .cb = y->cb0, .parts = block_parts(y->s.c, y->cb0), .n = y->nn * y->rows * y->s.w };
+
+	mir_next_block(l->m);
+	operand(l, op, 0, y, &r.a);
+	if (two)
+		operand(l, op, 1, y, &r.b);
+	r.y = *y;
+	lower_result_rows(l, op->out, &r.y);
+	r.at_a = lower_rows_at(l, &r.a, y->cb0, y->n0, y->r0, 0);
+	r.at_b = two ? lower_rows_at(l, &r.b, y->cb0, y->n0, y->r0, 0) : 0;
+	r.at_y = lower_rows_at(l, &r.y, y->cb0, y->n0, y->r0, 0);
+	if (two)
+		add_run(l, op, &r);
+	else if (op->opcode == IR_RELU)
+		relu_run(l, &r);
+	else
+		affine_run(l, op, &r, columns[0], columns[1]);
+	lower_finish_rows(l, op->out, &r.y);
+}
+
+void lower_elementwise(struct lower *l, struct ir_op *op)
+{
+	struct rows y = lower_all_rows(op->out);
+	int64_t cblocks = y.ncb, step = (int64_t)lower_band_bytes(l->m->target) / (y.s.w * l->elem);
+	bool banded = lower_is_banded(l, op->out) || lower_is_banded(l, ir_in(op, 0)) ||
+		      (op->opcode == IR_ADD && lower_is_banded(l, ir_in(op, 1)));
+	uint64_t columns[2] = { 0, 0 };
+
+	if (op->opcode == IR_AFFINE) {
+		columns[0] = lower_column(l, ir_in(op, IR_AFFINE_SCALE));
+		columns[1] = lower_column(l, ir_in(op, IR_AFFINE_SHIFT));
+	}
+	y.ncb = 1;
+	for (y.cb0 = 0; y.cb0 < cblocks; y.cb0++) {
+		if (!banded) {
+			lower_run(l, op, &y, columns);
+			continue;
 		}
+		y.nn = 1;
+		for (y.n0 = 0; y.n0 < y.s.n; y.n0++)
+			for (y.r0 = 0; y.r0 < y.s.h; y.r0 += y.rows) {
+				y.rows = min64(max64(1, step), y.s.h - y.r0);
+				lower_run(l, op, &y, columns);
+			}
+	}
 }
 
 void lower_reshape(struct lower *l, struct ir_op *op)

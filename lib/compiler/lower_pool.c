@@ -43,9 +43,9 @@ struct pool {
 	struct ir_op *op;
 	struct ir_window_geometry geo;
 	struct ir_nchw x, y;
-	struct mir_buf *in, *out, *sums;
-	int64_t parts;
-	uint64_t in_at, out_at;		/* of the image at hand */
+	struct rows in, out;		/* the rows at hand */
+	struct mir_buf *sums;
+	int64_t parts, cb, n;
 };
 
 static void scale(struct pool *p, const struct mir_tile *dst, const struct mir_tile *src, float factor)
@@ -73,11 +73,10 @@ static void pool_area(struct pool *p, const struct span *rs, const struct span *
 	const struct ir_window *w = &p->op->attr.window;
 	struct lower *l = p->l;
 	bool average = p->op->opcode == IR_AVG_POOL;
-	int64_t es = l->elem;
 	int64_t y = r * w->stride[0] - p->geo.pad_before[0] + rs->first * w->dilation[0];
 	int64_t x = c * w->stride[1] - p->geo.pad_before[1] + cs->first * w->dilation[1];
-	struct mir_tile in = mir_sbuf_tile(p->in, p->in_at + (uint64_t)((y * p->x.w + x) * es), l->dtype, p->parts);
-	struct mir_tile out = mir_sbuf_tile(p->out, p->out_at + (uint64_t)((r * p->y.w + c) * es), l->dtype,
+	struct mir_tile in = mir_sbuf_tile(p->in.buf, lower_rows_at(l, &p->in, p->cb, p->n, y, x), l->dtype, p->parts);
+	struct mir_tile out = mir_sbuf_tile(p->out.buf, lower_rows_at(l, &p->out, p->cb, p->n, r, c), l->dtype,
 					    p->parts);
 	struct mir_tile sum = mir_sbuf_tile(p->sums, 0, NCA_FP32, p->parts);
 	struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_REDUCE,
@@ -99,24 +98,50 @@ static void pool_area(struct pool *p, const struct span *rs, const struct span *
 		scale(p, &out, &sum, 1.0f / (float)(rs->counted * cs->counted));
 }
 
-/* Sums of one area, FP32 whatever the activations are, so that an average is rounded once. */
-static void pool_span(struct pool *p, const struct span *rs, const struct span *cs)
+/* Output rows [lo, hi) of a span, in pieces that one instruction can do. */
+static void pool_span(struct pool *p, const struct span *rs, const struct span *cs, int64_t lo, int64_t hi)
 {
 	const struct ir_window *w = &p->op->attr.window;
 	int64_t taps = rs->taps * cs->taps;
 	int64_t cols = max64(1, min64(cs->hi - cs->lo, MAX_ELEMENTS / taps));
-	int64_t rows = max64(1, min64(rs->hi - rs->lo, MAX_ELEMENTS / taps / cols));
+	int64_t rows = max64(1, min64(hi - lo, MAX_ELEMENTS / taps / cols));
 
 	if (w->stride[0] * p->x.w > INT16_MAX || p->y.w > INT16_MAX)
 		rows = 1;
-	for (int64_t r = rs->lo; r < rs->hi; r += rows)
+	for (int64_t r = lo; r < hi; r += rows)
 		for (int64_t c = cs->lo; c < cs->hi; c += cols) {
-			int64_t nr = min64(rows, rs->hi - r), nc = min64(cols, cs->hi - c);
+			int64_t nr = min64(rows, hi - r), nc = min64(cols, cs->hi - c);
 
+			/* Sums are FP32 whatever the activations are: an average is rounded once. */
 			if (p->op->opcode == IR_AVG_POOL)
 				p->sums = mir_sbuf(p->l->m, (uint64_t)(nr * nc) * 4, "sums");
 			pool_area(p, rs, cs, r, nr, c, nc);
 		}
+}
+
+/* Output rows [r, r + rows) of one image and channel block. */
+static void pool_rows(struct pool *p, const struct span *rs, size_t num_rs, const struct span *cs, size_t num_cs,
+		      int64_t r, int64_t rows)
+{
+	for (size_t i = 0; i < num_rs; i++) {
+		int64_t lo = max64(rs[i].lo, r), hi = min64(rs[i].hi, r + rows);
+
+		for (size_t j = 0; lo < hi && j < num_cs; j++)
+			pool_span(p, &rs[i], &cs[j], lo, hi);
+	}
+}
+
+static void bring(struct pool *p, int64_t r, int64_t rows)
+{
+	const struct ir_window *w = &p->op->attr.window;
+	int64_t lo = max64(0, r * w->stride[0] - p->geo.pad_before[0]);
+	int64_t hi = min64(p->x.h, (r + rows - 1) * w->stride[0] - p->geo.pad_before[0] + p->geo.reach[0]);
+
+	mir_next_block(p->l->m);
+	p->in = (struct rows) { .s = p->x, .cb0 = p->cb, .ncb = 1, .n0 = p->n, .nn = 1, .r0 = lo, .rows = hi - lo };
+	lower_operand_rows(p->l, ir_in(p->op, 0), &p->in);
+	p->out = (struct rows) { .s = p->y, .cb0 = p->cb, .ncb = 1, .n0 = p->n, .nn = 1, .r0 = r, .rows = rows };
+	lower_result_rows(p->l, p->op->out, &p->out);
 }
 
 void lower_pool(struct lower *l, struct ir_op *op)
@@ -126,6 +151,7 @@ void lower_pool(struct lower *l, struct ir_op *op)
 	struct pool p = { .l = l, .op = op };
 	struct span *rows, *cols;
 	size_t num_rows, num_cols;
+	int64_t step, limit;
 
 	p.geo = ir_window_resolve(l->g, op);
 	p.x = ir_type_nchw(&x->type);
@@ -135,16 +161,18 @@ void lower_pool(struct lower *l, struct ir_op *op)
 		ir_unsupported(l->g, op, "the window's strides in memory exceed an access pattern");
 	rows = make_spans(l->cc, &p.geo, w, 0, &num_rows);
 	cols = make_spans(l->cc, &p.geo, w, 1, &num_cols);
-	p.in = lower_in_sbuf(l, x);
-	p.out = lower_new_sbuf(l, op->out);
-	for (int64_t cb = 0; cb * NCA_PARTITIONS < p.x.c; cb++) {
-		p.parts = block_parts(p.x.c, cb);
-		for (int64_t n = 0; n < p.x.n; n++) {
-			p.in_at = (uint64_t)((cb * p.x.n + n) * p.x.h * p.x.w * l->elem);
-			p.out_at = (uint64_t)((cb * p.x.n + n) * p.y.h * p.y.w * l->elem);
-			for (size_t i = 0; i < num_rows; i++)
-				for (size_t j = 0; j < num_cols; j++)
-					pool_span(&p, &rows[i], &cols[j]);
-		}
+	step = p.y.h;
+	if (lower_is_banded(l, x) || lower_is_banded(l, op->out)) {
+		limit = (int64_t)lower_band_bytes(l->m->target) / (p.x.w * l->elem);
+		step = limit > p.geo.reach[0] ? min64(p.y.h, (limit - p.geo.reach[0]) / w->stride[0] + 1) : 1;
+	}
+	for (p.cb = 0; p.cb * NCA_PARTITIONS < p.x.c; p.cb++) {
+		p.parts = block_parts(p.x.c, p.cb);
+		for (p.n = 0; p.n < p.x.n; p.n++)
+			for (int64_t r = 0; r < p.y.h; r += step) {
+				bring(&p, r, min64(step, p.y.h - r));
+				pool_rows(&p, rows, num_rows, cols, num_cols, r, min64(step, p.y.h - r));
+				lower_finish_rows(l, op->out, &p.out);
+			}
 	}
 }

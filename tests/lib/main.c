@@ -5,15 +5,6 @@
 
 #include "suite.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(__clang__)
-/* t_fork.c opens a device, and with it threads, in a child of a process that has some. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void)
-{
-	return "die_after_fork=0";
-}
-#endif
-
 bool check_ret(const char *what, int got, int want)
 {
 	if (got == want)
