@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What stays in SBUF. Whole tensors are the fast case: no transfers between operators. Where those
+ * alive at one operator do not fit together, the largest goes to device memory and is worked on in
+ * bands of rows, until the rest fits.
+ */
+#include "lower.h"
+
+struct life {
+	int64_t first, last;	/* operators during which it would be in SBUF; first < 0: never */
+	uint64_t bytes;
+};
+
+struct plan {
+	struct ir_graph *g;
+	uint64_t band, limit;
+	uint32_t elem;
+	struct life *life;	/* by value id */
+	bool *spilled;
+};
+
+uint64_t lower_band_bytes(const struct nca_target *target)
+{
+	return target->sbuf_bytes / 8;
+}
+
+/* Results that are made in device memory, whoever reads them. */
+static bool made_in_dram(const struct ir_value *v)
+{
+	if (v->kind != IR_VALUE_RESULT)
+		return true;
+	return v->def->opcode == IR_RESHAPE || v->def->opcode == IR_SOFTMAX || v->def->opcode == IR_MATMUL;
+}
+
+bool lower_conv_packs(const struct ir_op *op, bool x_in_dram)
+{
+	int64_t channels = ir_type_nchw(&ir_in(op, IR_CONV_X)->type).c, rows = op->attr.window.kernel[0];
+
+	return x_in_dram && op->attr.group == 1 && rows > 1 && channels <= MAX_PACKED_CHANNELS &&
+	       channels * rows <= NCA_PARTITIONS;
+}
+
+static bool reads_in_sbuf(const struct ir_op *op, int slot)
+{
+	const struct ir_value *v = ir_in(op, slot);
+
+	switch (op->opcode) {
+	case IR_CONV:
+		return slot == IR_CONV_RESIDUAL || (slot == IR_CONV_X && !lower_conv_packs(op, made_in_dram(v)));
+	case IR_ADD:
+		/* A broadcast operand is brought in the shape of the result, for this operator only. */
+		return true;
+	case IR_MAX_POOL:
+	case IR_AVG_POOL:
+	case IR_RELU:
+	case IR_AFFINE:
+		return slot == 0;
+	default:
+		return false;
+	}
+}
+
+static void find_lives(struct plan *p)
+{
+	int64_t at = 0;
+
+	for (const struct ir_value *v = p->g->values; v; v = v->next) {
+		struct rows all = lower_all_rows(v);
+
+		p->life[v->id] = (struct life) { .first = -1, .last = -1 };
+		if (v->type.dtype == IR_DT_F32)
+			p->life[v->id].bytes = (uint64_t)(all.ncb * all.nn * all.rows * all.s.w) * p->elem;
+	}
+	for (const struct ir_op *op = p->g->first; op; op = op->next, at++) {
+		for (int i = 0; i < op->num_inputs; i++) {
+			const struct ir_value *v = ir_in(op, i);
+
+			if (!v || (made_in_dram(v) && !reads_in_sbuf(op, i)))
+				continue;
+			if (p->life[v->id].first < 0)
+				p->life[v->id].first = at;
+			p->life[v->id].last = at;
+		}
+		if (!made_in_dram(op->out))
+			p->life[op->out->id] = (struct life) { at, at, p->life[op->out->id].bytes };
+	}
+}
+
+static uint64_t held(const struct plan *p, const struct ir_value *v)
+{
+	uint64_t bytes = p->life[v->id].bytes;
+
+	/* Two bands, so that one is brought while the other is worked on. */
+	return p->spilled[v->id] && bytes > 2 * p->band ? 2 * p->band : bytes;
+}
+
+/* At operator @at: bring what is live below the limit, if spilling can. */
+static void relieve(struct plan *p, int64_t at)
+{
+	for (;;) {
+		const struct ir_value *largest = NULL;
+		uint64_t live = 0;
+
+		for (const struct ir_value *v = p->g->values; v; v = v->next) {
+			const struct life *life = &p->life[v->id];
+
+			if (life->first < 0 || at < life->first || at > life->last)
+				continue;
+			live += held(p, v);
+			if (!p->spilled[v->id] && life->bytes > 2 * p->band &&
+			    (!largest || life->bytes > p->life[largest->id].bytes))
+				largest = v;
+		}
+		if (live <= p->limit || !largest)
+			return;
+		p->spilled[largest->id] = true;
+	}
+}
+
+bool *lower_plan(struct ir_graph *g, const struct nca_target *target, uint32_t elem, int percent)
+{
+	struct plan p = { .g = g, .band = lower_band_bytes(target), .elem = elem,
+			  .limit = (uint64_t)target->sbuf_bytes * (unsigned int)percent / 100 };
+	int64_t at = 0;
+
+	p.life = cc_new_n(g->cc, struct life, g->next_id);
+	p.spilled = cc_new_n(g->cc, bool, g->next_id);
+	find_lives(&p);
+	for (const struct ir_op *op = g->first; op; op = op->next, at++)
+		relieve(&p, at);
+	return p.spilled;
+}

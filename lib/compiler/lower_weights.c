@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+/* Constants: how they lie in the weights section and how they get into SBUF. */
+#include <string.h>
+
+#include "lower.h"
+
+static uint32_t float_bits(float f)
+{
+	uint32_t u;
+
+	memcpy(&u, &f, sizeof(u));
+	return u;
+}
+
+/* Round to nearest even, NaN stays NaN. */
+static uint16_t to_bf16(float f)
+{
+	uint32_t u = float_bits(f);
+
+	if ((u & 0x7fffffff) > 0x7f800000)
+		return (uint16_t)(u >> 16 | 0x40);
+	return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+void lower_store_elem(const struct lower *l, uint8_t *dst, float value)
+{
+	uint16_t b;
+
+	if (l->dtype == NCA_BF16) {
+		b = to_bf16(value);
+		memcpy(dst, &b, sizeof(b));
+	} else {
+		memcpy(dst, &value, sizeof(value));
+	}
+}
+
+void *lower_convert(struct lower *l, const float *src, int64_t n)
+{
+	uint8_t *out = cc_calloc(l->cc, (size_t)n, l->elem);
+
+	for (int64_t i = 0; i < n; i++)
+		lower_store_elem(l, out + i * l->elem, src[i]);
+	return out;
+}
+
+uint64_t lower_weights(struct lower *l, const void *data, uint64_t size)
+{
+	struct weight_piece *p = cc_push(l->cc, l->pieces, l->num_pieces, l->cap_pieces);
+
+	p->data = data;
+	p->size = size;
+	p->offset = l->weights_size;
+	l->weights_size += (size + 63) & ~(uint64_t)63;
+	return p->offset;
+}
+
+/* ---- stationary tiles in groups: few large transfers instead of many small ones ---- */
+
+/* Emit the transfer of a group; its size may not be known yet. */
+static void emit_load(struct lower *l, struct weight_group *gr)
+{
+	int64_t size[4] = { gr->nparts ? (int64_t)gr->nparts : 1, 1, 1,
+			    gr->bytes ? (int64_t)(gr->bytes / l->elem) : 1 };
+	struct mir_mem dst = { .space = MIR_SBUF, .dtype = l->dtype, .stride = { 1, 0, 0, l->elem } };
+	struct mir_mem src = { .space = MIR_SLOT, .slot = MIR_SLOT_WEIGHTS, .dtype = l->dtype,
+			       .offset = gr->offset,
+			       .stride = { (int64_t)gr->bytes, 0, 0, l->elem } };
+	struct mir_inst *load;
+
+	mir_next_block(l->m);
+	gr->buf = mir_sbuf(l->m, gr->bytes ? gr->bytes : WEIGHT_GROUP_BYTES, "weights");
+	dst.buf = gr->buf;
+	gr->load = l->m->num_insts;
+	load = mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)l->elem, false);
+	load->prefetch = true;
+	load->prefetch_bytes = (uint32_t)gr->bytes;
+}
+
+void lower_close_weights(struct lower *l)
+{
+	struct weight_group *gr = l->group;
+	struct mir_inst *load;
+	struct nca_body_dma *d;
+	uint8_t *image;
+
+	if (!gr)
+		return;
+	image = cc_calloc(l->cc, gr->nparts, gr->bytes);
+	for (uint64_t k = 0; k < gr->nparts; k++)
+		memcpy(image + k * gr->bytes, l->staging + k * WEIGHT_GROUP_BYTES, gr->bytes);
+	gr->offset = lower_weights(l, image, gr->nparts * gr->bytes);
+	/* The transfer was emitted when the group was opened; now its size is known. */
+	load = &l->m->inst[gr->load];
+	d = &load->in.dma;
+	d->src.offset = gr->offset;
+	d->src.stride[0] = (int32_t)gr->bytes;
+	d->size[0] = (uint32_t)gr->nparts;
+	d->size[3] = (uint32_t)(gr->bytes / l->elem);
+	gr->buf->bytes = gr->bytes;
+	load->prefetch_bytes = (uint32_t)gr->bytes;
+	load->ref[0].nparts = (uint8_t)gr->nparts;
+	load->ref[0].hi = gr->bytes;
+	load->ref[1].lo = gr->offset;
+	load->ref[1].hi = gr->offset + gr->nparts * gr->bytes;
+	l->group = NULL;
+}
+
+struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts, uint64_t bytes,
+					 uint64_t *at)
+{
+	struct weight_group *gr = l->group;
+
+	cc_assert(l->cc, bytes <= WEIGHT_GROUP_BYTES && nparts <= NCA_PARTITIONS);
+	/* Rows of very different numbers of partitions in one transfer would carry mostly padding. */
+	if (gr && (gr->bytes + bytes > WEIGHT_GROUP_BYTES ||
+		   (gr->bytes > 1024 && (nparts > 2 * gr->nparts || gr->nparts > 2 * nparts))))
+		lower_close_weights(l);
+	gr = l->group;
+	if (!gr) {
+		if (!l->staging)
+			l->staging = cc_alloc(l->cc, (size_t)NCA_PARTITIONS * WEIGHT_GROUP_BYTES);
+		memset(l->staging, 0, (size_t)NCA_PARTITIONS * WEIGHT_GROUP_BYTES);
+		gr = cc_new(l->cc, struct weight_group);
+		emit_load(l, gr);
+		l->group = gr;
+	}
+	for (uint64_t k = 0; k < nparts; k++)
+		memcpy(l->staging + k * WEIGHT_GROUP_BYTES + gr->bytes, data + k * bytes, bytes);
+	*at = gr->bytes;
+	gr->bytes += (bytes + 3) & ~(uint64_t)3;
+	if (nparts > gr->nparts)
+		gr->nparts = nparts;
+	return gr;
+}
+
+void lower_reload_weights(struct lower *l, struct weight_group *gr)
+{
+	if (gr == l->group)
+		lower_close_weights(l);
+	emit_load(l, gr);
+}
+
+/* ---- per-channel vectors: all of them in one buffer, loaded once ---- */
+
+static uint32_t columns_of(const struct ir_value *v)
+{
+	return v ? (uint32_t)ceil_div(ir_type_elements(&v->type), NCA_PARTITIONS) : 0;
+}
+
+void lower_plan_columns(struct lower *l)
+{
+	int64_t size[4] = { NCA_PARTITIONS, 1, 1, 0 };
+	struct mir_mem dst = { .space = MIR_SBUF, .dtype = NCA_FP32, .stride = { 1, 0, 0, 4 } };
+	struct mir_mem src = { .space = MIR_SLOT, .slot = MIR_SLOT_WEIGHTS, .dtype = NCA_FP32 };
+	struct mir_inst *load;
+
+	for (const struct ir_op *op = l->g->first; op; op = op->next) {
+		if (op->opcode == IR_CONV)
+			l->num_columns += columns_of(ir_in(op, IR_CONV_BIAS));
+		if (op->opcode == IR_AFFINE)
+			l->num_columns += 2 * columns_of(ir_in(op, IR_AFFINE_SCALE));
+	}
+	if (!l->num_columns)
+		return;
+	l->column_data = cc_new_n(l->cc, float, (size_t)NCA_PARTITIONS * l->num_columns);
+	l->columns = mir_sbuf(l->m, (uint64_t)l->num_columns * 4, "channel vectors");
+	dst.buf = l->columns;
+	src.offset = lower_weights(l, l->column_data, (uint64_t)NCA_PARTITIONS * l->num_columns * 4);
+	src.stride[0] = (int64_t)l->num_columns * 4;
+	src.stride[3] = 4;
+	size[3] = l->num_columns;
+	load = mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, 4, false);
+	load->prefetch = true;
+	load->prefetch_bytes = l->num_columns * 4;
+}
+
+uint64_t lower_column(struct lower *l, const struct ir_value *v)
+{
+	int64_t n = ir_type_elements(&v->type);
+	uint32_t first = l->next_column;
+
+	cc_assert(l->cc, ir_is_const(v) && first + columns_of(v) <= l->num_columns);
+	for (int64_t i = 0; i < n; i++)
+		l->column_data[i % NCA_PARTITIONS * l->num_columns + first + i / NCA_PARTITIONS] =
+			v->data.f32[i];
+	l->next_column += columns_of(v);
+	return (uint64_t)first * 4;
+}
+
+struct mir_scalar lower_column_scalar(const struct lower *l, uint64_t offset)
+{
+	return (struct mir_scalar) { .kind = MIR_S_PTR, .buf = l->columns, .offset = offset };
+}
