@@ -9,6 +9,7 @@ test-vfio-user_SRCS := \
 	tools/accel-sim/keeper.c \
 	tools/accel-sim/listener.c \
 	tools/accel-sim/options.c \
+	tests/vfio-user/bench.c \
 	tests/vfio-user/client.c \
 	tests/vfio-user/main.c \
 	tests/vfio-user/mock_sim.c \
@@ -19,6 +20,16 @@ test-vfio-user_SRCS := \
 	tests/vfio-user/t_protocol.c \
 	tests/vfio-user/t_region.c
 test-vfio-user_LIBS := -lcunit -ljson-c
+
+# The same client against the real device.
+UNIT_TESTS += test-vfio-user-device
+test-vfio-user-device_TSAN := yes
+test-vfio-user-device_SRCS := \
+	$(VFIO_USER_SRCS) \
+	tests/vfio-user/client.c \
+	tests/vfio-user/t_device.c
+test-vfio-user-device_ARCHIVES := ncasim
+test-vfio-user-device_LIBS := -lcunit -ljson-c
 
 FUZZERS += fuzz-vfio-user
 fuzz-vfio-user_SRCS := \
