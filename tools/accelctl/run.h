@@ -50,7 +50,9 @@ enum ctl_exit ctl_run_read_inputs(struct ctl_run_job *job);
 enum ctl_exit ctl_run_prepare_outputs(struct ctl_run_job *job);
 /* Copy out the outputs of one launch, or compare them with those of the first repetition. */
 void ctl_run_collect(struct ctl_run_job *job, accel_launch *l, uint64_t slice, bool first);
-/* --expect, --labels, --output-dir. */
+/* Before the run: do --expect and --labels name outputs? */
+enum ctl_exit ctl_run_check_names(struct ctl_run_job *job);
+/* After it: --expect, --labels, --output-dir. */
 enum ctl_exit ctl_run_judge(struct ctl_run_job *job);
 enum ctl_exit ctl_run_write_outputs(struct ctl_run_job *job);
 void ctl_run_free(struct ctl_run_job *job);

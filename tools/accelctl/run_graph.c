@@ -248,6 +248,8 @@ static enum ctl_exit work(struct ctl_run_job *job, struct ctl_run *r)
 		ret = ctl_run_read_inputs(job);
 	if (!ret)
 		ret = ctl_run_prepare_outputs(job);
+	if (!ret)
+		ret = ctl_run_check_names(job);
 	if (ret)
 		return ret;
 	r->info = job->info;

@@ -95,19 +95,14 @@ static enum ctl_exit no_output(const struct ctl_run_job *job, const char *name)
 			 *names ? names : "none");
 }
 
-static enum ctl_exit expect_one(struct ctl_run_job *job, const char *name, const char *path)
+static enum ctl_exit expect_one(struct ctl_run_job *job, unsigned int index, const char *path)
 {
+	struct ctl_run_output *o = &job->output[index];
 	char have[512], want[160];
 	struct ctl_comparison c;
-	struct ctl_run_output *o;
 	struct ctl_tensor t;
-	unsigned int index;
-	enum ctl_exit ret;
+	enum ctl_exit ret = ctl_tensor_read(&t, path);
 
-	o = find_output(job, name, &index);
-	if (!o)
-		return no_output(job, name);
-	ret = ctl_tensor_read(&t, path);
 	if (ret)
 		return ret;
 	if (t.type != o->info.type)
@@ -116,7 +111,7 @@ static enum ctl_exit expect_one(struct ctl_run_job *job, const char *name, const
 	    (t.rank && memcmp(t.dim, o->dim, t.rank * sizeof(*t.dim)))) {
 		ret = ctl_error(CTL_BAD_INPUT, "%s holds %s %s, but output '%s' is %s %s; give the expected values of the whole run",
 				path, ctl_type_name(t.type),
-				ctl_shape_text(have, sizeof(have), t.dim, t.rank), name,
+				ctl_shape_text(have, sizeof(have), t.dim, t.rank), o->info.name,
 				ctl_type_name(o->info.type),
 				ctl_shape_text(want, sizeof(want), o->dim, o->rank));
 	} else {
@@ -171,41 +166,59 @@ static enum ctl_exit label(struct ctl_run_job *job, unsigned int index, const ch
 	return ret;
 }
 
-static enum ctl_exit judge_labels(struct ctl_run_job *job)
+/* "NAME=FILE", or with @plain also just "FILE" for a graph with one output. */
+static enum ctl_exit parse_check(struct ctl_run_job *job, const char *text, const char *option,
+				 bool plain, unsigned int *index, const char **path)
 {
-	const char *path = job->opt->labels;
-	unsigned int index = 0;
-	enum ctl_exit ret;
+	enum ctl_exit ret = CTL_OK;
 	char *name;
 
-	if (!ctl_split_assignment(job->opt->labels, &name, &path)) {
+	if (!ctl_split_assignment(text, &name, path)) {
+		*index = 0;
+		*path = text;
+		if (!plain)
+			return ctl_usage(job->cmd, "--%s must be NAME=FILE, not '%s'", option, text);
 		if (job->info.outputs != 1)
-			return ctl_usage(job->cmd, "the graph has %u outputs; write --labels OUTPUT=FILE",
-					 job->info.outputs);
-		return label(job, 0, path);
+			return ctl_usage(job->cmd, "the graph has %u outputs; write --%s OUTPUT=FILE",
+					 job->info.outputs, option);
+		return CTL_OK;
 	}
-	ret = find_output(job, name, &index) ? label(job, index, path) : no_output(job, name);
+	if (!find_output(job, name, index))
+		ret = no_output(job, name);
 	free(name);
+	return ret;
+}
+
+/* Each --expect and --labels: @judge false only looks whether it makes sense. */
+static enum ctl_exit for_each_check(struct ctl_run_job *job, bool judge)
+{
+	unsigned int index;
+	const char *path;
+	enum ctl_exit ret;
+
+	for (size_t i = 0; i < job->opt->expects.count; i++) {
+		ret = parse_check(job, job->opt->expects.item[i], "expect", false, &index, &path);
+		if (!ret && judge)
+			ret = expect_one(job, index, path);
+		if (ret)
+			return ret;
+	}
+	if (!job->opt->labels)
+		return CTL_OK;
+	ret = parse_check(job, job->opt->labels, "labels", true, &index, &path);
+	if (!ret && judge)
+		ret = label(job, index, path);
 	return ret;
 }
 
 enum ctl_exit ctl_run_judge(struct ctl_run_job *job)
 {
-	enum ctl_exit ret;
+	return for_each_check(job, true);
+}
 
-	for (size_t i = 0; i < job->opt->expects.count; i++) {
-		const char *path;
-		char *name;
-
-		if (!ctl_split_assignment(job->opt->expects.item[i], &name, &path))
-			return ctl_usage(job->cmd, "--expect must be NAME=FILE, not '%s'",
-					 job->opt->expects.item[i]);
-		ret = expect_one(job, name, path);
-		free(name);
-		if (ret)
-			return ret;
-	}
-	return job->opt->labels ? judge_labels(job) : CTL_OK;
+enum ctl_exit ctl_run_check_names(struct ctl_run_job *job)
+{
+	return for_each_check(job, false);
 }
 
 /* Names come from the file: none may leave the directory. */
