@@ -11,7 +11,7 @@ rm -rf "$d.tmp"
 mkdir -p "$d.tmp"
 cp "$TOP/tests/digits/images.npy" "$d.tmp/"
 "$TOP/build/bin/accelcc" "$TOP/tests/digits/digits.onnx" -o "$d.tmp/digits.ncx"
-"$TOP/build/bin/accelctl" run "$d.tmp/digits.ncx" --device sim --size medium \
+timeout 300 "$TOP/build/bin/accelctl" run "$d.tmp/digits.ncx" --device sim --size medium \
 	--input image="$d.tmp/images.npy" --output-dir "$d.tmp" >/dev/null
 [ -s "$d.tmp/logits.npy" ] || die "the embedded device gave no logits"
 rm -rf "$d"

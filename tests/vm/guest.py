@@ -31,8 +31,14 @@ PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent():
+def child_setup():
+    """In a child before exec: dies with its parent, and goes before what else the host does: the
+    guest's clock runs on while the host is busy, and its time limits with it."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
+    except PermissionError:
+        pass
 
 
 class Failure(Exception):
@@ -53,7 +59,7 @@ class Sim:
             self.proc = subprocess.Popen(
                 [program, '--vfio-user', self.socket, '--control', self.control_path] + args,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=die_with_parent)
+                start_new_session=True, preexec_fn=child_setup)
         end = time.monotonic() + 10
         while not (os.path.exists(self.socket) and os.path.exists(self.control_path)):
             if self.proc.poll() is not None:
@@ -169,7 +175,7 @@ class Guest:
             self.results.write(text + '\n')
             if text.startswith('not ok'):
                 self.failures.append(text)
-            if self.args.verbose or not text.startswith(('ok ', 'exit ')):
+            if self.args.verbose or text.startswith(('kernel ', 'test ', 'not ok', '# ')):
                 self.say(text)
         elif kind == 'D':
             self.dmesg.append(text)
@@ -239,7 +245,7 @@ class Guest:
                     qemu_command(args, self.sim, os.path.join(tmp, 'port'), self.console, cmdline),
                     stdin=None if args.shell else subprocess.DEVNULL,
                     stdout=None if args.shell else err, stderr=err,
-                    preexec_fn=die_with_parent)
+                    preexec_fn=child_setup)
             self.serve(listener)
             if not args.shell:
                 self.judge()
