@@ -278,7 +278,8 @@ void checker_end(struct core_state *st);
 void checker_update(struct core_state *st, const struct sem_update *u);
 void checker_waited(struct core_state *st, uint32_t engine, const struct pinst *p);
 uint32_t checker_clock(struct core_state *st, uint32_t engine, bool on_read);
-uint32_t checker_dma(struct exec *x);
+int checker_inst(struct exec *x);
+int checker_dma(struct exec *x, uint32_t *stamp);
 
 
 #endif

@@ -349,7 +349,8 @@ int exec_dma(struct exec *x, struct dma_path *path)
 		index.base = (int64_t)d->index_offset;
 	}
 	path_of(&w, path);
-	path->clock = checker_dma(x);
+	if (checker_dma(x, &path->clock))
+		return -1;
 	if (x->st->launch.timed_only || as_transpose(&w))
 		return 0;
 	return walk_all(&w, indexed ? &index : NULL);

@@ -233,6 +233,8 @@ static int execute(struct core *core, struct core_state *st, uint32_t e, struct 
 	struct dma_path path = { 0 };
 	int ret = 0;
 
+	if (checker_inst(&x))
+		return -1;
 	s->busy += p->ticks;
 	s->instructions++;
 	if (p->opcode < NCA_OP_DMA) {

@@ -10,6 +10,8 @@ int main(void)
 	if (CU_initialize_registry() != CUE_SUCCESS)
 		return 1;
 	suite_engine();
+	suite_fault();
+	suite_check();
 	suite_timing();
 	suite_tables();
 	suite_random();
