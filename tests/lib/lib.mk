@@ -9,3 +9,9 @@ test_lib_TSAN := yes
 FUZZERS += fuzz_ncx
 fuzz_ncx_SRCS := tests/fuzz/fuzz_ncx.c tests/lib/ncx_build.c
 fuzz_ncx_ARCHIVES := accel
+
+# The same program runs in test guests, against the kernel module.
+vm-programs: $(BUILD)/vm/bin/test_lib
+$(BUILD)/vm/bin/test_lib: $(BUILD)/tests/test_lib
+	@mkdir -p $(@D)
+	cp $< $@

@@ -22,6 +22,21 @@ bool check_says(const char *text)
 	return false;
 }
 
+bool on_sim(void)
+{
+	return !getenv("ACCEL_TEST_DEVICE");
+}
+
+const char *test_device(const char *name)
+{
+	return on_sim() ? name : getenv("ACCEL_TEST_DEVICE");
+}
+
+accel_device *open_dev(const char *name)
+{
+	return open_sim(test_device(name));
+}
+
 accel_device *open_sim(const char *name)
 {
 	accel_device *dev = NULL;
@@ -88,7 +103,7 @@ void add_test(CU_pSuite suite, const char *name, void (*fn)(void))
 
 int main(int argc, char **argv)
 {
-	unsigned int failed;
+	unsigned int failed = 0;
 
 	if (CU_initialize_registry() != CUE_SUCCESS)
 		return 2;
@@ -105,18 +120,21 @@ int main(int argc, char **argv)
 	suite_ncx();
 	suite_graph();
 	CU_basic_set_mode(CU_BRM_NORMAL);
-	if (argc > 1) {
-		CU_pSuite s = CU_get_suite_by_name(argv[1], CU_get_registry());
+	for (int i = 1; i < argc; i++) {
+		CU_pSuite s = CU_get_suite_by_name(argv[i], CU_get_registry());
 
 		if (!s) {
-			fprintf(stderr, "no suite \"%s\"\n", argv[1]);
+			fprintf(stderr, "no suite \"%s\"\n", argv[i]);
 			return 2;
 		}
 		CU_basic_run_suite(s);
-	} else {
-		CU_basic_run_tests();
+		failed += CU_get_number_of_failures();
 	}
-	failed = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
+	if (argc == 1) {
+		CU_basic_run_tests();
+		failed = CU_get_number_of_failures();
+	}
+	failed += CU_get_number_of_suites_failed();
 	CU_cleanup_registry();
 	return failed ? 1 : 0;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by the tests of libaccel; all of them use the embedded device. */
+/*
+ * Shared by the tests of libaccel. They use the embedded device, and with
+ * ACCEL_TEST_DEVICE=accel0 in the environment that one, where it makes sense.
+ */
 #ifndef TESTS_LIB_SUITE_H
 #define TESTS_LIB_SUITE_H
 
@@ -25,7 +28,12 @@
 bool check_ret(const char *what, int got, int want);
 bool check_says(const char *text);
 
+/* The embedded device "sim...", or what ACCEL_TEST_DEVICE names. */
+accel_device *open_dev(const char *name);
+/* ... always the embedded one. */
 accel_device *open_sim(const char *name);
+const char *test_device(const char *name);
+bool on_sim(void);
 accel_context *new_context(accel_device *dev, enum accel_size size);
 accel_queue *new_queue(accel_context *ctx, uint32_t depth);
 accel_buffer *new_buffer(accel_context *ctx, uint64_t size, enum accel_memory where);

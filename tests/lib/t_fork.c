@@ -59,7 +59,7 @@ static void in_child(struct handles *h)
 
 #ifndef __SANITIZE_THREAD__
 	/* A device of its own works. (ThreadSanitizer cannot start threads after fork.) */
-	CHILD(accel_device_open("sim", &h->dev) == 0);
+	CHILD(accel_device_open(test_device("sim"), &h->dev) == 0);
 	CHILD(accel_context_create(h->dev, NULL, &ctx) == 0);
 	CHILD(accel_queue_create(ctx, NULL, &q) == 0);
 	CHILD(accel_queue_nop(q, 42) == 0 && accel_queue_submit(q) == 1);
@@ -72,7 +72,7 @@ static void in_child(struct handles *h)
 
 static void child_is_told(void)
 {
-	struct handles h = { .dev = open_sim("sim") };
+	struct handles h = { .dev = open_dev("sim") };
 	struct accel_completion c[3];
 	int status;
 	pid_t pid;

@@ -25,7 +25,7 @@ static accel_graph *load(accel_context *ctx, struct ncx_build *b,
 
 static void runs(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 8);
 	ACCEL_INIT(struct accel_launch_report, report);
@@ -96,7 +96,7 @@ static void runs(void)
 
 static void faults_say_where(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 8);
 	ACCEL_INIT(struct accel_launch_report, report);
@@ -133,7 +133,7 @@ static void faults_say_where(void)
 /* Weights are shared by the instances and come from the file. */
 static void weights_arrive(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 8);
 	struct ncx_build b;
@@ -152,7 +152,7 @@ static void weights_arrive(void)
 
 static void timed_only(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 8);
 	ACCEL_INIT(struct accel_graph_options, opt);
@@ -176,7 +176,7 @@ static void timed_only(void)
 
 static void refuses(void)
 {
-	accel_device *dev = open_sim("sim:nca1");
+	accel_device *dev = open_dev("sim:nca1");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM), *other = new_context(dev, ACCEL_MEDIUM);
 	ACCEL_INIT(struct accel_graph_options, opt);
 	ACCEL_INIT(struct accel_context_info, info);
@@ -218,7 +218,7 @@ static void refuses(void)
 
 static void scalars(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 8);
 	struct ncx_build b;

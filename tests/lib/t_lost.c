@@ -7,7 +7,7 @@
 /* The fault, then what was outstanding in order, then the error. */
 static void fault_in_order(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM), *other = new_context(dev, ACCEL_LARGE);
 	accel_queue *q = new_queue(ctx, 16), *q2 = new_queue(ctx, 8), *oq = new_queue(other, 8);
 	accel_buffer *buf = new_buffer(ctx, 4096, ACCEL_HOST);
@@ -73,7 +73,7 @@ static void fault_in_order(void)
 
 static void submit_after_loss(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 8);
 	struct accel_completion c[8];
@@ -119,7 +119,7 @@ static void *wait_for_end(void *arg)
 /* A thread sleeps in accel_queue_wait() for a semaphore that is never signalled. */
 static void sleeper_is_woken(bool reset)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	ACCEL_INIT(struct accel_queue_options, opt);
 	accel_buffer *buf = new_buffer(ctx, 4096, ACCEL_HOST);
@@ -188,7 +188,7 @@ static void reset_wakes(void)
 /* Everybody is told, device memory of lost contexts comes back, ten times over. */
 static void reset_all(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 
 	for (int round = 0; round < 10; round++) {
 		accel_context *ctx[4];
@@ -225,7 +225,7 @@ static void reset_all(void)
 /* Destroying while the device is at work. */
 static void destroy_busy(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 
 	for (int round = 0; round < 20; round++) {
 		accel_context *ctx = new_context(dev, ACCEL_FULL);

@@ -28,7 +28,7 @@ static void *submit_all(void *arg)
 /* One submitter, one completer, no lock between them. */
 static void two_threads_one_queue(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 32);
 	struct accel_completion c[32];
@@ -94,7 +94,7 @@ static void *churn(void *arg)
 
 static void many_contexts_at_once(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	ACCEL_INIT(struct accel_device_info, info);
 	pthread_t thread[6];
 

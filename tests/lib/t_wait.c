@@ -16,7 +16,7 @@ static uint64_t now_ns(void)
 
 static void timeouts(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 8);
 	struct accel_completion c;
@@ -65,7 +65,7 @@ static void *signal_later(void *arg)
 
 static void sleeps_and_wakes(void)
 {
-	accel_device *dev = open_sim("sim:nca1,spin_us=1");
+	accel_device *dev = open_dev("sim:nca1,spin_us=1");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	ACCEL_INIT(struct accel_queue_options, opt);
 	accel_buffer *buf = new_buffer(ctx, 4096, ACCEL_HOST);
@@ -94,7 +94,7 @@ static void sleeps_and_wakes(void)
 /* The loop of accel_queue_arm()'s description. */
 static void epoll_loop(void)
 {
-	accel_device *dev = open_sim("sim");
+	accel_device *dev = open_dev("sim");
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 64);
 	struct epoll_event ev = { .events = EPOLLIN };
