@@ -13,6 +13,7 @@
 #include "lower.h"
 
 #define BANK_FP32 (NCA_PSUM_BANK_BYTES / 4)
+#define SMALL_INPUT_BYTES 4096	/* takes less time to read again than to pass on */
 #define TILES_AT_ONCE 4		/* half of PSUM: the other half is being emptied */
 
 /* A piece of the result that fits one PSUM bank. */
@@ -367,15 +368,50 @@ static void zero_rows(struct conv *c, const struct rows *r, int64_t from, int64_
 	}
 }
 
+/* Input rows under the windows of output rows [r0, r0 + rows). */
+static void rows_under(const struct conv *c, int64_t r0, int64_t rows, int64_t *first, int64_t *num)
+{
+	int64_t lo = r0 * c->win->stride[0] - c->geo.pad_before[0];
+	int64_t hi = (r0 + rows - 1) * c->win->stride[0] - c->geo.pad_before[0] + c->geo.reach[0];
+
+	lo = max64(0, min64(lo, c->x.h - 1));
+	hi = min64(c->x.h, max64(hi, lo + 1));
+	*first = lo;
+	*num = hi - lo;
+}
+
+/*
+ * Where the copies of a band come from. The image may be across the host link, which is slow: unless it
+ * is tiny, it crosses once and is copied inside SBUF.
+ */
+struct source {
+	struct dram_view dram;
+	struct rows staged;	/* buf NULL: straight from @dram */
+	int64_t stride[4];
+};
+
+static struct source packed_source(struct conv *c, const struct band *b)
+{
+	struct source src = { .dram = lower_in_dram(c->l, ir_in(c->op, IR_CONV_X)) };
+	int64_t fs = nca_dtype_size(src.dram.dtype);
+
+	lower_dense_strides(&c->x, fs, src.stride);
+	src.staged = (struct rows) { .s = c->x, .ncb = 1, .n0 = b->n0, .nn = b->nn };
+	rows_under(c, b->r0, b->rows, &src.staged.r0, &src.staged.rows);
+	if (c->x.c * b->nn * src.staged.rows * c->x.w * fs > SMALL_INPUT_BYTES)
+		lower_load_rows(c->l, &src.staged, &src.dram, src.stride, "input");
+	return src;
+}
+
 /*
  * Copies of the band's rows, one per window row, each in partitions of its own and shifted so that output
  * row r needs buffer row r * stride in all of them. Rows outside the image are zero.
  */
 static void bring_packed(struct conv *c, struct band *b)
 {
-	struct dram_view from = lower_in_dram(c->l, ir_in(c->op, IR_CONV_X));
-	int64_t es = c->l->elem, fs = nca_dtype_size(from.dtype), w = c->x.w, taps = c->win->kernel[0];
-	int64_t base = b->r0 * c->win->stride[0], head = 0, tail, stride[4];
+	struct source from = packed_source(c, b);
+	int64_t es = c->l->elem, w = c->x.w, taps = c->win->kernel[0], row_bytes = w * es;
+	int64_t base = b->r0 * c->win->stride[0], head = 0, tail;
 	struct rows *in = &b->in;
 
 	*in = (struct rows) { .s = c->x, .ncb = 1, .n0 = b->n0, .nn = b->nn, .r0 = base,
@@ -395,37 +431,33 @@ static void bring_packed(struct conv *c, struct band *b)
 	}
 	zero_rows(c, in, 0, head, c->x.c * taps);
 	zero_rows(c, in, tail, in->rows, c->x.c * taps);
-	lower_dense_strides(&c->x, fs, stride);
 	for (int64_t k = 0; k < taps; k++) {
 		int64_t shift = base + k * c->win->dilation[0] - c->geo.pad_before[0];
 		int64_t first = max64(0, -shift), last = min64(in->rows, c->x.h - shift);
 		struct mir_mem dst = { .buf = in->buf, .space = MIR_SBUF, .dtype = c->l->dtype,
 				       .part = (uint8_t)(k * c->x.c),
-				       .stride = { 1, in->rows * w * es, 0, es } };
-		struct mir_mem src;
+				       .stride = { 1, in->rows * row_bytes, 0, es } };
+		struct mir_mem src = { .buf = from.staged.buf, .space = MIR_SBUF,
+				       .stride = { 1, from.staged.rows * row_bytes, 0, es } };
 		int64_t size[4] = { c->x.c, in->nn, 1, (last - first) * w };
+		bool cast = false;
 
 		if (first >= last)
 			continue;
-		dst.offset = (uint64_t)(first * w * es);
-		src = lower_view_mem(&from, (uint64_t)(in->n0 * stride[0] + (first + shift) * stride[2]));
-		src.stride[0] = stride[1];
-		src.stride[1] = stride[0];
-		src.stride[3] = stride[3];
-		mir_dma(c->l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)fs, from.dtype != c->l->dtype);
+		dst.offset = (uint64_t)(first * row_bytes);
+		if (from.staged.buf) {
+			src.offset = lower_rows_at(c->l, &from.staged, 0, in->n0, first + shift, 0);
+		} else {
+			src = lower_view_mem(&from.dram, (uint64_t)(in->n0 * from.stride[0] +
+								    (first + shift) * from.stride[2]));
+			src.stride[0] = from.stride[1];
+			src.stride[1] = from.stride[0];
+			src.stride[3] = from.stride[3];
+			cast = from.dram.dtype != c->l->dtype;
+		}
+		mir_dma(c->l->m, NCA_ENGINE_SYNC, &dst, &src, size,
+			cast ? nca_dtype_size(from.dram.dtype) : (uint16_t)es, cast);
 	}
-}
-
-/* Input rows under the windows of output rows [r0, r0 + rows). */
-static void rows_under(const struct conv *c, int64_t r0, int64_t rows, int64_t *first, int64_t *num)
-{
-	int64_t lo = r0 * c->win->stride[0] - c->geo.pad_before[0];
-	int64_t hi = (r0 + rows - 1) * c->win->stride[0] - c->geo.pad_before[0] + c->geo.reach[0];
-
-	lo = max64(0, min64(lo, c->x.h - 1));
-	hi = min64(c->x.h, max64(hi, lo + 1));
-	*first = lo;
-	*num = hi - lo;
 }
 
 static void bring_band(struct conv *c, struct band *b)
