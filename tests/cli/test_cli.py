@@ -15,7 +15,8 @@ import sys
 import tempfile
 import unittest
 
-import bad_tensors
+sys.dont_write_bytecode = True
+import bad_tensors  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else "build").resolve()
