@@ -31,13 +31,20 @@ static void *talk(void *arg)
 	return NULL;
 }
 
-void bench_connect(struct bench *b, bool hello)
+bool client_hello(struct bench *b)
 {
 	static const char json[] = "{\"capabilities\":{\"max_msg_fds\":8,\"max_dma_maps\":65535}}";
 	struct {
 		struct vu_version v;
 		char json[sizeof(json)];
 	} payload = { .v = { 0, 0 } };
+
+	memcpy(payload.json, json, sizeof(json));
+	return !client_call(b, VU_VERSION, &payload, sizeof(payload), NULL, 0, NULL);
+}
+
+void bench_connect(struct bench *b, bool hello)
+{
 	int pair[2];
 
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
@@ -45,10 +52,8 @@ void bench_connect(struct bench *b, bool hello)
 	b->server_fd = pair[1];
 	must(!pthread_create(&b->thread, NULL, talk, b), "pthread_create");
 	b->talking = true;
-	if (!hello)
-		return;
-	memcpy(payload.json, json, sizeof(json));
-	must(client_call(b, VU_VERSION, &payload, sizeof(payload), NULL, 0, NULL) == 0, "hello");
+	if (hello)
+		must(client_hello(b), "hello");
 }
 
 void bench_disconnect(struct bench *b)

@@ -36,6 +36,8 @@ void bench_close(struct bench *b);
 
 /* Connects; with @hello the version is negotiated, too. */
 void bench_connect(struct bench *b, bool hello);
+/* Negotiates on b->fd, however it was connected. False: refused. */
+bool client_hello(struct bench *b);
 /* Closes the client's end and waits until the server has cleaned up. */
 void bench_disconnect(struct bench *b);
 
@@ -80,5 +82,6 @@ void add_region_tests(void);
 void add_dma_tests(void);
 void add_irq_tests(void);
 void add_program_tests(void);
+void add_run_tests(void);
 
 #endif

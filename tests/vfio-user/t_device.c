@@ -295,6 +295,7 @@ int main(void)
 	CU_add_test(s, "no DMA without bus mastering", no_master_no_dma);
 	CU_add_test(s, "client dies", client_dies);
 	CU_add_test(s, "vanish, hang, reset", vanish_hang_reset);
+	add_run_tests();
 	CU_basic_set_mode(CU_BRM_NORMAL);
 	CU_basic_run_tests();
 	failed = CU_get_number_of_failures() + (CU_get_number_of_tests_run() == 0);

@@ -94,10 +94,8 @@ static void listeners(void)
 	CU_ASSERT_EQUAL(access(path_a, F_OK), 0);
 	CU_ASSERT_EQUAL(listener_open(&second, path_a, 1), 0);
 	/* The first one must not remove what is the second one's by now. */
-	if (l.ino != second.ino) {
-		listener_unlink(&l);
-		CU_ASSERT_EQUAL(access(path_a, F_OK), 0);
-	}
+	listener_unlink(&l);
+	CU_ASSERT_EQUAL(access(path_a, F_OK), 0);
 	listener_unlink(&second);
 	CU_ASSERT_NOT_EQUAL(access(path_a, F_OK), 0);
 	close(second.fd);
@@ -181,7 +179,9 @@ static void ask(int fd, const char *text, const char *want)
 	size_t got = 0;
 	ssize_t n;
 
-	CU_ASSERT_EQUAL(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	/* With nothing to add to what was sent, the other end may have closed already. */
+	if (*text)
+		CU_ASSERT_EQUAL(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 	do {
 		n = recv(fd, reply + got, sizeof(reply) - 1 - got, 0);
 		got += n > 0 ? n : 0;

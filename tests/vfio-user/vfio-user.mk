@@ -26,8 +26,15 @@ UNIT_TESTS += test-vfio-user-device
 test-vfio-user-device_TSAN := yes
 test-vfio-user-device_SRCS := \
 	$(VFIO_USER_SRCS) \
+	tools/accel-sim/absent.c \
+	tools/accel-sim/control.c \
+	tools/accel-sim/keeper.c \
+	tools/accel-sim/listener.c \
+	tools/accel-sim/options.c \
+	tools/accel-sim/run.c \
 	tests/vfio-user/client.c \
-	tests/vfio-user/t_device.c
+	tests/vfio-user/t_device.c \
+	tests/vfio-user/t_run.c
 test-vfio-user-device_ARCHIVES := ncasim
 test-vfio-user-device_LIBS := -lcunit -ljson-c
 

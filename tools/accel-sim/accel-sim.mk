@@ -7,6 +7,7 @@ accel-sim_SRCS := \
 	tools/accel-sim/keeper.c \
 	tools/accel-sim/listener.c \
 	tools/accel-sim/main.c \
-	tools/accel-sim/options.c
+	tools/accel-sim/options.c \
+	tools/accel-sim/run.c
 accel-sim_ARCHIVES := ncasim
 accel-sim_LIBS := -ljson-c

@@ -23,7 +23,9 @@
 
 static char *finish(struct json_object *obj)
 {
-	const char *text = obj ? json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN) : NULL;
+	const char *text = obj ? json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN |
+							     JSON_C_TO_STRING_NOSLASHESCAPE) :
+				 NULL;
 	char *line = NULL;
 
 	if (text && asprintf(&line, "%s\n", text) < 0)

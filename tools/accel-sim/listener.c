@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,6 +13,23 @@ static int fail(const struct listener *l, const char *what, int err)
 {
 	complain("%s socket %s failed: %s", what, l->path, strerror(err));
 	return err == EACCES || err == EPERM || err == EROFS ? EXIT_PERMISSION : EXIT_FAILED;
+}
+
+/* A bare system call, as listener_unlink() promises. Birth stays 0 where it is not recorded. */
+static int identify(struct listener *l)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, l->path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st))
+		return -1;
+	l->dev_major = st.stx_dev_major;
+	l->dev_minor = st.stx_dev_minor;
+	l->ino = st.stx_ino;
+	if (st.stx_mask & STATX_BTIME) {
+		l->born_s = st.stx_btime.tv_sec;
+		l->born_ns = st.stx_btime.tv_nsec;
+	}
+	return 0;
 }
 
 /*
@@ -49,7 +67,6 @@ static int make_way(const struct listener *l, const struct sockaddr_un *addr)
 int listener_open(struct listener *l, const char *path, int backlog)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct stat st;
 	int err;
 
 	*l = (struct listener){ .path = path, .fd = -1 };
@@ -75,10 +92,7 @@ int listener_open(struct listener *l, const char *path, int backlog)
 		}
 		return fail(l, "binding", err);
 	}
-	if (!lstat(path, &st)) {
-		l->dev = st.st_dev;
-		l->ino = st.st_ino;
-	}
+	identify(l);
 	if (listen(l->fd, backlog)) {
 		err = errno;
 		listener_unlink(l);
@@ -91,8 +105,9 @@ int listener_open(struct listener *l, const char *path, int backlog)
 
 void listener_unlink(const struct listener *l)
 {
-	struct stat st;
+	struct listener now = { .path = l->path };
 
-	if (!lstat(l->path, &st) && st.st_dev == l->dev && st.st_ino == l->ino)
+	if (!identify(&now) && now.dev_major == l->dev_major && now.dev_minor == l->dev_minor &&
+	    now.ino == l->ino && now.born_s == l->born_s && now.born_ns == l->born_ns)
 		unlink(l->path);
 }

@@ -30,6 +30,9 @@ struct options {
 	bool quiet;
 };
 
+/* The whole program; returns its exit code. Once per process. */
+int accel_sim_run(int argc, char **argv);
+
 /* Returns -1 to go on, else the exit code. */
 int options_parse(struct options *opts, int argc, char **argv);
 
@@ -41,8 +44,11 @@ void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct listener {
 	const char *path;
 	int fd;
-	dev_t dev;			/* of the file we made, so that only that one is removed */
-	ino_t ino;
+	/* Of the file we made, so that only that one is removed. Inode numbers are soon used again. */
+	uint32_t dev_major, dev_minor;
+	uint64_t ino;
+	int64_t born_s;
+	uint32_t born_ns;
 };
 
 /* Returns 0 or an exit code, having complained. A file left by a dead process is replaced. */
