@@ -10,6 +10,7 @@ int main(void)
 	if (CU_initialize_registry() != CUE_SUCCESS)
 		return 1;
 	suite_engine();
+	suite_func();
 	suite_fault();
 	suite_check();
 	suite_timing();
