@@ -4,13 +4,13 @@
 
 #include <errno.h>
 #include <nca/regs.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define STOP_SECONDS	5
@@ -27,7 +27,7 @@ struct program {
 	struct control control;
 	struct ncasim *sim;
 	sigset_t signals;
-	int stop_fd;
+	int stop_fd, done_fd;		/* eventfds: please end, the server has ended */
 	int server_error;
 };
 
@@ -73,11 +73,11 @@ static void close_sockets(struct program *p)
 	p->listening = 0;
 }
 
-static void wake_main(struct program *p)
+static void raise_event(int fd)
 {
 	const uint64_t one = 1;
 
-	while (write(p->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }
 
@@ -88,7 +88,7 @@ static void *signal_main(void *arg)
 	int sig;
 
 	sigwait(&p->signals, &sig);
-	wake_main(p);
+	raise_event(p->stop_fd);
 	return NULL;
 }
 
@@ -149,15 +149,16 @@ static void *server_main(void *arg)
 
 	p->server_error = server_run(&p->server);
 	/* Whatever the reason, without a server the program is over. */
-	wake_main(p);
+	raise_event(p->stop_fd);
+	raise_event(p->done_fd);
 	return NULL;
 }
 
 /* Threads at work from here on; returns when somebody wants an end. */
 static int serve(struct program *p, bool *stuck)
 {
+	struct pollfd done = { .events = POLLIN };
 	pthread_t server, signals;
-	struct timespec until;
 	int err;
 
 	*stuck = false;
@@ -180,9 +181,10 @@ static int serve(struct program *p, bool *stuck)
 	control_run(&p->control, p->listening > 1 ? p->listeners[1].fd : -1, p->stop_fd);
 
 	server_stop(&p->server);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += STOP_SECONDS;
-	*stuck = pthread_clockjoin_np(server, NULL, CLOCK_MONOTONIC, &until) != 0;
+	done.fd = p->done_fd;
+	*stuck = poll(&done, 1, STOP_SECONDS * 1000) != 1;
+	if (!*stuck)
+		pthread_join(server, NULL);
 	pthread_cancel(signals);
 	pthread_join(signals, NULL);
 	if (*stuck || !p->server_error)
@@ -258,13 +260,15 @@ int accel_sim_run(int argc, char **argv)
 	raise_fd_limit();
 	block_signals(p);
 	p->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (p->stop_fd < 0) {
+	p->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->stop_fd < 0 || p->done_fd < 0) {
 		complain("making an eventfd failed: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
 	err = run(p);
 	close_sockets(p);
 	close(p->stop_fd);
+	close(p->done_fd);
 	ncasim_config_fini(&p->config);
 	return err;
 }
