@@ -361,11 +361,13 @@ class Costs(Base):
     """What an open queue costs the machine. Both bounds are far from what is usual."""
 
     def test_system_calls(self):
-        """On a busy machine a side that waits for the other's CPU goes to sleep: the best of five runs counts."""
+        """A side that waits for the other's CPU goes to sleep, so other work on the machine costs calls:
+        ahead of that work where we may, and the best of ten runs counts."""
         log = WORK / "strace.log"
         best = None
-        for _ in range(5):
-            subprocess.run(["strace", "-f", "-c", "-o", log, CTL, "bench", "nop", "--device", "sim",
+        ahead = ["nice", "-n", "-20"] if os.geteuid() == 0 else []
+        for _ in range(10):
+            subprocess.run([*ahead, "strace", "-f", "-c", "-o", log, CTL, "bench", "nop", "--device", "sim",
                             "--count", "1000000", "--depth", "32"], check=True, stdout=subprocess.DEVNULL,
                            timeout=300)
             total = [l for l in log.read_text().splitlines() if l.endswith(" total")][0].split()

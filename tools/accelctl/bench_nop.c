@@ -218,10 +218,10 @@ static enum ctl_exit run(const struct ctl_command *cmd, const char **args, int n
 	(void)nargs;
 	if (opt.idle_ns && opt.depth != 1)
 		return ctl_usage(cmd, "--idle-us needs --depth 1");
-	ret = ctl_pin_cpu(opt.cpu);
-	if (ret)
-		return ret;
 	ret = ctl_session_open(&s, opt.device);
+	/* Not earlier: the threads of an embedded device would inherit it. */
+	if (!ret)
+		ret = ctl_pin_cpu(opt.cpu);
 	if (!ret)
 		ret = ctl_session_context(&s, opt.size);
 	if (!ret)
