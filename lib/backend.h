@@ -87,6 +87,9 @@ struct acc_backend {
 	/* Fills in memory_used, busy_ns, preempt_ns, commands, launches. */
 	int (*ctx_usage)(struct acc_bctx *ctx, struct accel_context_info *info);
 
+	/* Newest fault of the context; -ENODATA without a sentence if there is none. */
+	int (*ctx_fault)(struct acc_bctx *ctx, struct nca_fault_record *fault);
+
 	int (*mem_alloc)(struct acc_bctx *ctx, uint64_t size, enum accel_memory where,
 			 struct acc_bmem **mem);
 	int (*mem_import)(struct acc_bctx *ctx, int fd, struct acc_bmem **mem);

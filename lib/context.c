@@ -191,6 +191,36 @@ int accel_context_info(accel_context *ctx, struct accel_context_info *info)
 	return r;
 }
 
+int accel_context_fault(accel_context *ctx, struct accel_fault *fault)
+{
+	struct accel_fault f = { .size = sizeof(f) };
+	struct nca_fault_record r;
+	int err;
+
+	if (!ctx)
+		return acc_fail(-EINVAL, "accel_context_fault: ctx must not be NULL");
+	ACC_CHECK_CHILD(ctx, ctx->dev);
+	err = acc_check_out(fault, "struct accel_fault");
+	if (err)
+		return err;
+	err = ctx->dev->b->ops->ctx_fault(ctx->b, &r);
+	if (err == -ENODATA)
+		return acc_fail_text(err, "the device has recorded no fault of this context");
+	if (err)
+		return err;
+	f.time_ns = r.time_ns;
+	f.status = r.status;
+	f.rule = r.rule;
+	f.core = r.core == 0xff ? ~0u : r.core;
+	f.engine = r.core == 0xff ? ~0u : r.engine;
+	f.pc = r.core == 0xff ? ~0u : r.pc;
+	f.queue = r.queue;
+	f.address = r.address;
+	f.aux = r.aux;
+	acc_copy_out(fault, &f, sizeof(f));
+	return 0;
+}
+
 int accel_context_state(accel_context *ctx)
 {
 	if (!ctx)

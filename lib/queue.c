@@ -207,6 +207,27 @@ int accel_queue_poll(accel_queue *q, struct accel_completion *out, unsigned int 
 	return acc_queue_take_lost(q, out, max);
 }
 
+int accel_queue_dispatch(accel_queue *q, unsigned int max,
+			 void (*fn)(void *opaque, const struct accel_completion *c), void *opaque)
+{
+	struct accel_completion c[16];
+	unsigned int done = 0;
+	int n;
+
+	if (max > INT32_MAX)
+		max = INT32_MAX;
+	do {
+		unsigned int want = max - done < 16 ? max - done : 16;
+
+		n = accel_queue_poll(q, c, want);
+		for (int i = 0; i < n; i++)
+			fn(opaque, &c[i]);
+		done += n > 0 ? n : 0;
+	} while (n == 16 && done < max);
+	/* An error after completions is there again next time. */
+	return done ? (int)done : n;
+}
+
 uint32_t accel_queue_outstanding(const accel_queue *q)
 {
 	return acc_queue_outstanding(q);

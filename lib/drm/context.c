@@ -103,3 +103,26 @@ int kmd_ctx_usage(struct acc_bctx *bctx, struct accel_context_info *info)
 	free(data);
 	return 0;
 }
+
+int kmd_ctx_fault(struct acc_bctx *bctx, struct nca_fault_record *fault)
+{
+	struct kmd_ctx *ctx = (struct kmd_ctx *)bctx;
+	const struct nca_fault_record *list;
+	uint32_t size;
+	void *data;
+	int r = kmd_query(ctx->dev, DRM_NCA_QUERY_FAULTS, &data, &size);
+
+	if (r)
+		return r;
+	list = data;
+	r = -ENODATA;
+	/* Newest first. */
+	for (uint32_t i = 0; i < size / sizeof(*list) && r; i++) {
+		if (list[i].ctx == ctx->b.id && list[i].ctx_gen == ctx->b.gen) {
+			*fault = list[i];
+			r = 0;
+		}
+	}
+	free(data);
+	return r;
+}

@@ -207,6 +207,7 @@ const struct acc_backend acc_backend_drm = {
 	.ctx_destroy = kmd_ctx_destroy,
 	.ctx_abort = kmd_ctx_abort,
 	.ctx_usage = kmd_ctx_usage,
+	.ctx_fault = kmd_ctx_fault,
 	.mem_alloc = kmd_mem_alloc,
 	.mem_import = kmd_mem_import,
 	.mem_export = kmd_mem_export,

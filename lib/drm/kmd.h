@@ -78,6 +78,7 @@ int kmd_ctx_create(struct acc_bdev *dev, const struct acc_ctx_request *req,
 void kmd_ctx_destroy(struct acc_bctx *ctx);
 int kmd_ctx_abort(struct acc_bctx *ctx);
 int kmd_ctx_usage(struct acc_bctx *ctx, struct accel_context_info *info);
+int kmd_ctx_fault(struct acc_bctx *ctx, struct nca_fault_record *fault);
 
 int kmd_mem_alloc(struct acc_bctx *ctx, uint64_t size, enum accel_memory where,
 		  struct acc_bmem **mem);

@@ -168,6 +168,23 @@ ACCEL_API int accel_context_info(accel_context *ctx, struct accel_context_info *
 /** 0 while running; else -EIO, -ESTALE or -ENODEV, the error text says why. No system call. Any thread. */
 ACCEL_API int accel_context_state(accel_context *ctx);
 
+struct accel_fault {
+	size_t size;
+	uint64_t time_ns;		/* device time */
+	uint32_t status;		/* enum nca_cqe_status */
+	uint32_t rule;			/* enum nca_fault_rule, 0 = none */
+	uint32_t core, engine, pc;	/* ~0: not a core fault */
+	uint32_t queue;			/* device-wide id */
+	uint64_t address;		/* context address, SBUF or PSUM offset, ... */
+	uint64_t aux;
+};
+
+/**
+ * What the device knows of the latest fault of this context. -ENODATA: none is
+ * recorded (also after a reset, which forgets them). Any thread.
+ */
+ACCEL_API int accel_context_fault(accel_context *ctx, struct accel_fault *fault);
+
 /** Stop all work; the context becomes lost with cause ABORT. Any thread. */
 ACCEL_API int accel_context_abort(accel_context *ctx);
 
@@ -252,6 +269,15 @@ ACCEL_API int accel_queue_poll(accel_queue *q, struct accel_completion *out, uns
  */
 ACCEL_API int accel_queue_wait(accel_queue *q, struct accel_completion *out, unsigned int max,
 			       uint64_t timeout_ns);
+
+/**
+ * As accel_queue_poll(), but calls @fn for each of up to @max completions. @fn may
+ * prepare and submit commands on this queue if this thread is its submitter, too;
+ * it must not poll it. One completer.
+ */
+ACCEL_API int accel_queue_dispatch(accel_queue *q, unsigned int max,
+				   void (*fn)(void *opaque, const struct accel_completion *c),
+				   void *opaque);
 
 /**
  * An eventfd for an epoll loop: readable when an armed queue has completions or

@@ -122,11 +122,9 @@ static void reap(struct sim_dev *dev)
 
 	for (;;) {
 		struct nca_admin_cpl *c = &a->cq[a->head & (SIM_ADMIN_SLOTS - 1)];
-		uint64_t want = !((a->head >> SIM_ADMIN_ORDER) & 1);
-		unsigned int slot;
+		unsigned int want = !((a->head >> SIM_ADMIN_ORDER) & 1), slot;
 
-		/* The device releases the last 8 bytes, phase in the uppermost 2, as one store. */
-		if ((__atomic_load_n((uint64_t *)&c->cid, __ATOMIC_ACQUIRE) >> 48 & 1) != want)
+		if (sim_entry_phase(c) != want)
 			break;
 		slot = c->cid % SIM_CALLS;
 		if (a->call[slot].taken && c->cid == cid_of(a, slot)) {

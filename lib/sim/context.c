@@ -138,14 +138,35 @@ int sim_ctx_abort(struct acc_bctx *bctx)
 	return sim_admin_simple(ctx->dev, &cmd, "aborting a context");
 }
 
+/* Have the device write a log page into a copy of ours; what it leaves out is zero. */
+static int read_log(struct sim_dev *dev, uint32_t page, uint8_t copy[ACC_PAGE], const char *what)
+{
+	struct nca_admin_cmd cmd;
+	struct nca_admin_cpl cpl;
+	struct sim_call call;
+	int r = sim_admin_begin(dev, &call);
+
+	if (r)
+		return r;
+	memset(call.page, 0, ACC_PAGE);
+	cmd = (struct nca_admin_cmd){
+		.opcode = NCA_ADMIN_LOG_PAGE,
+		.log = { .addr = call.addr, .len = ACC_PAGE, .page = page },
+	};
+	r = sim_admin_run(dev, &call, &cmd, &cpl);
+	memcpy(copy, call.page, ACC_PAGE);
+	sim_admin_end(dev, &call);
+	return r == -EREMOTEIO ? sim_admin_refused(&cpl, what) : r;
+}
+
 int sim_ctx_usage(struct acc_bctx *bctx, struct accel_context_info *info)
 {
 	struct sim_ctx *ctx = (struct sim_ctx *)bctx;
 	struct sim_dev *dev = ctx->dev;
-	const struct nca_ctx_usage *u;
-	struct nca_admin_cmd cmd;
-	struct nca_admin_cpl cpl;
-	struct sim_call call;
+	union {
+		uint8_t page[ACC_PAGE];
+		struct nca_ctx_usage u[ACC_PAGE / sizeof(struct nca_ctx_usage)];
+	} log;
 	int r;
 
 	pthread_mutex_lock(&dev->mem_lock);
@@ -154,25 +175,36 @@ int sim_ctx_usage(struct acc_bctx *bctx, struct accel_context_info *info)
 	/* A reset device has forgotten the context and its counters. */
 	if (!atomic_load(&ctx->on_device))
 		return 0;
-	r = sim_admin_begin(dev, &call);
-	if (r)
-		return r;
-	memset(call.page, 0, ACC_PAGE);
-	cmd = (struct nca_admin_cmd){
-		.opcode = NCA_ADMIN_LOG_PAGE,
-		.log = { .addr = call.addr, .len = ACC_PAGE, .page = NCA_LOG_ARBITER },
-	};
-	r = sim_admin_run(dev, &call, &cmd, &cpl);
-	u = call.page;
-	for (unsigned int i = 0; !r && i < ACC_PAGE / sizeof(*u); i++) {
-		if (u[i].ctx != ctx->b.id || u[i].ctx_gen != ctx->b.gen)
+	r = read_log(dev, NCA_LOG_ARBITER, log.page, "reading the arbiter's counters");
+	for (unsigned int i = 0; !r && i < sizeof(log.u) / sizeof(log.u[0]); i++) {
+		if (log.u[i].ctx != ctx->b.id || log.u[i].ctx_gen != ctx->b.gen)
 			continue;
-		info->busy_ns = u[i].busy_ns;
-		info->preempt_ns = u[i].preempt_ns;
-		info->commands = u[i].commands;
-		info->launches = u[i].launches;
+		info->busy_ns = log.u[i].busy_ns;
+		info->preempt_ns = log.u[i].preempt_ns;
+		info->commands = log.u[i].commands;
+		info->launches = log.u[i].launches;
 		break;
 	}
-	sim_admin_end(dev, &call);
-	return r == -EREMOTEIO ? sim_admin_refused(&cpl, "reading the arbiter's counters") : r;
+	return r;
+}
+
+int sim_ctx_fault(struct acc_bctx *bctx, struct nca_fault_record *fault)
+{
+	struct sim_ctx *ctx = (struct sim_ctx *)bctx;
+	union {
+		uint8_t page[ACC_PAGE];
+		struct nca_fault_record f[ACC_PAGE / sizeof(struct nca_fault_record)];
+	} log;
+	int r = read_log(ctx->dev, NCA_LOG_FAULTS, log.page, "reading the fault log");
+
+	if (r)
+		return r;
+	/* Newest first; the generation keeps a successor from being blamed. */
+	for (unsigned int i = 0; i < sizeof(log.f) / sizeof(log.f[0]); i++) {
+		if (log.f[i].ctx == ctx->b.id && log.f[i].ctx_gen == ctx->b.gen) {
+			*fault = log.f[i];
+			return 0;
+		}
+	}
+	return -ENODATA;
 }

@@ -307,6 +307,7 @@ const struct acc_backend acc_backend_sim = {
 	.ctx_destroy = sim_ctx_destroy,
 	.ctx_abort = sim_ctx_abort,
 	.ctx_usage = sim_ctx_usage,
+	.ctx_fault = sim_ctx_fault,
 	.mem_alloc = sim_mem_alloc,
 	.mem_map = sim_mem_map,
 	.mem_bind = sim_mem_bind,

@@ -105,10 +105,9 @@ void sim_interrupt(void *opaque, unsigned int vector)
 	pthread_mutex_lock(&dev->table_lock);
 	while (dev->eq) {
 		struct nca_event *e = &dev->eq[dev->eq_head & ((1u << dev->eq_order) - 1)];
-		uint64_t want = !((dev->eq_head >> dev->eq_order) & 1);
+		unsigned int want = !((dev->eq_head >> dev->eq_order) & 1);
 
-		/* The device releases the last 8 bytes, phase in the uppermost 2, as one store. */
-		if ((__atomic_load_n((uint64_t *)&e->type, __ATOMIC_ACQUIRE) >> 48 & 1) != want)
+		if (sim_entry_phase(e) != want)
 			break;
 		dispatch(dev, e);
 		dev->eq_head++;

@@ -111,6 +111,17 @@ struct sim_queue {
 	int eventfd;			/* table_lock */
 };
 
+/*
+ * Admin completions and events: 32 bytes, of which the device releases the last
+ * 8 as one store, the phase in their uppermost 2 bytes.
+ */
+static inline unsigned int sim_entry_phase(const void *entry)
+{
+	const uint64_t *word = entry;
+
+	return __atomic_load_n(&word[3], __ATOMIC_ACQUIRE) >> 48 & 1;
+}
+
 /* ---- admin.c: one call = take a slot, fill its page, run the command, read the page, give back */
 struct sim_call {
 	unsigned int slot;
@@ -158,6 +169,7 @@ int sim_ctx_create(struct acc_bdev *dev, const struct acc_ctx_request *req,
 void sim_ctx_destroy(struct acc_bctx *ctx);
 int sim_ctx_abort(struct acc_bctx *ctx);
 int sim_ctx_usage(struct acc_bctx *ctx, struct accel_context_info *info);
+int sim_ctx_fault(struct acc_bctx *ctx, struct nca_fault_record *fault);
 
 int sim_queue_create(struct acc_bctx *ctx, unsigned int sq_order, unsigned int cq_order,
 		     uint32_t core, struct acc_bqueue **queue);

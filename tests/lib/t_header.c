@@ -8,16 +8,59 @@
 
 #include "suite.h"
 
-static void compile(const char *how)
+/* A file of lib/; this one is tests/lib/t_header.c below the top of the source tree. */
+static const char *lib_file(const char *name)
 {
-	char dir[512], cmd[1200];
+	static char path[600];
+	char dir[512];
 
-	/* This file is tests/lib/t_header.c below the top of the source tree. */
 	snprintf(dir, sizeof(dir), "%s", __FILE__);
 	*strrchr(dir, '/') = '\0';
-	snprintf(cmd, sizeof(cmd), "%s -Wall -Wextra -Wpedantic -Werror -fsyntax-only %s/../../lib/include/accel.h",
-		 how, dir);
+	snprintf(path, sizeof(path), "%s/../../lib/%s", dir, name);
+	return path;
+}
+
+static void compile(const char *how)
+{
+	char cmd[1200];
+
+	snprintf(cmd, sizeof(cmd), "%s -Wall -Wextra -Wpedantic -Werror -fsyntax-only %s", how,
+		 lib_file("include/accel.h"));
 	CU_ASSERT(system(cmd) == 0);
+}
+
+static char *read_file(const char *name)
+{
+	FILE *f = fopen(lib_file(name), "r");
+	char *text = calloc(1, 1 << 20);
+
+	CU_ASSERT_FATAL(f && text && fread(text, 1, (1 << 20) - 1, f) > 0);
+	fclose(f);
+	return text;
+}
+
+/* What the header declares is exported; a function missing in the map links nowhere. */
+static void exported(void)
+{
+	char *header = read_file("include/accel.h"), *map = read_file("libaccel.map"), *at = header;
+	unsigned int n = 0;
+
+	while ((at = strstr(at, "\nACCEL_API "))) {
+		char *paren = strchr(at, '('), *name = paren, want[80];
+
+		while (name[-1] == '_' || (name[-1] >= '0' && name[-1] <= '9') ||
+		       (name[-1] >= 'a' && name[-1] <= 'z'))
+			name--;
+		snprintf(want, sizeof(want), "\t%.*s;\n", (int)(paren - name), name);
+		if (!strstr(map, want))
+			fprintf(stderr, "\n%.*s is not in libaccel.map\n", (int)(paren - name), name);
+		CU_ASSERT(strstr(map, want) != NULL);
+		at = paren;
+		n++;
+	}
+	CU_ASSERT(n >= 60);
+	free(header);
+	free(map);
 }
 
 static void as_c(void)
@@ -43,5 +86,6 @@ void suite_header(void)
 
 	add_test(s, "compiles alone as C", as_c);
 	add_test(s, "compiles alone as C++", as_cxx);
+	add_test(s, "everything is exported", exported);
 	add_test(s, "version", versions);
 }

@@ -13,6 +13,7 @@ static void fault_in_order(void)
 	accel_buffer *buf = new_buffer(ctx, 4096, ACCEL_HOST);
 	struct accel_completion c[16];
 	ACCEL_INIT(struct accel_context_info, info);
+	ACCEL_INIT(struct accel_fault, fault);
 	accel_queue *more;
 	accel_buffer *b;
 
@@ -27,8 +28,12 @@ static void fault_in_order(void)
 		else
 			OK(accel_queue_nop(q, i));
 	}
+	RET(-ENODATA, accel_context_fault(ctx, &fault));
 	RET(12, accel_queue_submit(q));
 	take(q, c, 12);
+	OK(accel_context_fault(ctx, &fault));
+	CU_ASSERT(fault.status == NCA_CQE_BAD_ADDRESS && fault.address == 0x7777000);
+	RET(-ENODATA, accel_context_fault(other, &fault));
 	for (int i = 0; i < 12; i++) {
 		CU_ASSERT_EQUAL(c[i].cookie, (uint64_t)i);
 		CU_ASSERT_EQUAL(c[i].status, i < 3 ? NCA_CQE_OK :

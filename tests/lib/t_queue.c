@@ -191,6 +191,47 @@ static void run_out_of_queues(void)
 	OK(accel_device_close(dev));
 }
 
+struct chain {
+	accel_queue *q;
+	uint64_t next;
+	bool good;
+};
+
+/* Keeps eight commands in flight from within the callback. */
+static void again(void *opaque, const struct accel_completion *c)
+{
+	struct chain *chain = opaque;
+
+	chain->good &= c->cookie + 8 == chain->next && !c->error;
+	chain->good &= !accel_queue_nop(chain->q, chain->next++);
+	chain->good &= accel_queue_submit(chain->q) == 1;
+}
+
+static void dispatch(void)
+{
+	accel_device *dev = open_dev("sim");
+	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
+	struct chain chain = { .q = new_queue(ctx, 64), .good = true };
+	int n;
+
+	RET(0, accel_queue_dispatch(chain.q, 5, again, &chain));
+	while (chain.next < 8)
+		OK(accel_queue_nop(chain.q, chain.next++));
+	RET(8, accel_queue_submit(chain.q));
+	for (uint64_t done = 0; done < 5000; done += n) {
+		n = accel_queue_dispatch(chain.q, 1 + done % 50, again, &chain);
+		CU_ASSERT_FATAL(n >= 0);
+	}
+	CU_ASSERT(chain.good && chain.next >= 5008);
+	OK(accel_context_abort(ctx));
+	chain.good = true;
+	while ((n = accel_queue_dispatch(chain.q, 3, again, &chain)) > 0)
+		;
+	CU_ASSERT(n == -EIO);
+	OK(accel_context_destroy(ctx));
+	OK(accel_device_close(dev));
+}
+
 void suite_queue(void)
 {
 	CU_pSuite s = add_suite("queue");
@@ -199,5 +240,6 @@ void suite_queue(void)
 	add_test(s, "full", full);
 	add_test(s, "options", options);
 	add_test(s, "semaphores", semaphores);
+	add_test(s, "dispatch", dispatch);
 	add_test(s, "run out of queues", run_out_of_queues);
 }
