@@ -45,16 +45,16 @@ static bool wait_for_cores(struct ncasim *dev, uint16_t cid, uint32_t cores)
 	return true;
 }
 
-void admin_core_returned(struct ncasim *dev, uint32_t core)
+/* Complete what waits for no core any more, unless nothing may be completed now. */
+void admin_finish(struct ncasim *dev)
 {
 	struct admin_pending **p = &dev->admin.list;
 
-	while (*p) {
+	while (*p && front_live(dev)) {
 		struct admin_pending *e = *p;
 		struct admin_result ok = { .status = NCA_ADMIN_OK };
 
-		e->wait_cores &= ~(1u << core);
-		if (e->wait_cores || !front_live(dev)) {
+		if (e->wait_cores) {
 			p = &e->next;
 			continue;
 		}
@@ -63,6 +63,13 @@ void admin_core_returned(struct ncasim *dev, uint32_t core)
 		complete(dev, e->cid, &ok);
 		free(e);
 	}
+}
+
+void admin_core_returned(struct ncasim *dev, uint32_t core)
+{
+	for (struct admin_pending *e = dev->admin.list; e; e = e->next)
+		e->wait_cores &= ~(1u << core);
+	admin_finish(dev);
 }
 
 /* Reset: nobody will be told. */

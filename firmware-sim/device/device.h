@@ -238,8 +238,7 @@ struct worker {
 #define WORKER_IDLE	0u
 #define WORKER_SLEEP	1u
 #define WORKER_BUSY	2u
-#define WORKER_DONE	3u
-#define WORKER_EXIT	4u
+#define WORKER_EXIT	3u
 
 struct core_slot {
 	struct core *core;
@@ -522,6 +521,7 @@ void irq_flush(struct ncasim *dev);
 /* admin.c, admin_cmd.c */
 bool admin_poll(struct ncasim *dev);
 void admin_core_returned(struct ncasim *dev, uint32_t core);
+void admin_finish(struct ncasim *dev);
 void admin_drop(struct ncasim *dev);
 struct admin_result {
 	uint64_t result[2];

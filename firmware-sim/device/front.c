@@ -95,6 +95,7 @@ static bool handle_attention(struct ncasim *dev)
 	handle_regs(dev);
 	if (front_live(dev)) {
 		event_eq_head_moved(dev);
+		admin_finish(dev);
 		while (admin_poll(dev))
 			;
 	}
@@ -268,6 +269,7 @@ void *front_main(void *arg)
 			work = handle_attention(dev);
 		if (likely(front_live(dev))) {
 			work |= poll_queues(dev);
+			dev->grace_until = 0;
 			if (dev->launches_waiting)
 				work |= arbiter_run(dev);
 			if (dev->irq_pending)

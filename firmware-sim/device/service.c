@@ -158,8 +158,8 @@ static uint64_t arrival(struct ncasim *dev, const struct queue *q)
 	return max_u64(q->clock, nca_ns_to_ticks(dev->target, device_wall_ns(dev)));
 }
 
-/* q->sqe holds a new command. Returns false when it did not complete. */
-static bool command_start(struct ncasim *dev, struct queue *q)
+/* q->sqe holds a new command. If it did not complete at once, q->mode says what it waits for. */
+static void command_start(struct ncasim *dev, struct queue *q)
 {
 	const struct nca_sqe *s = &q->sqe;
 	uint64_t start = arrival(dev, q);
@@ -167,35 +167,71 @@ static bool command_start(struct ncasim *dev, struct queue *q)
 	q->start_clock = start;
 	if (q->ctx->lost) {
 		queue_complete(dev, q, NCA_CQE_CTX_LOST, q->ctx->cause, q->clock, q->clock, 0xff, 0);
-		return true;
+		return;
 	}
 	if (s->rsvd0 || s->rsvd1) {
 		queue_fail(dev, q, NCA_CQE_BAD_FIELD,
 			   s->rsvd0 ? offsetof(struct nca_sqe, rsvd0) : offsetof(struct nca_sqe, rsvd1),
 			   NCA_RULE_NONE, 0, start, start);
-		return true;
+		return;
 	}
 	if (s->opcode == NCA_SQE_LAUNCH) {
 		q->launch = launch_new(dev, q);
 		if (!q->launch)
-			return q->mode == QUEUE_FETCH;
+			return;
 		queue_set_mode(dev, q, QUEUE_LAUNCH);
 		arbiter_add(dev, q->launch);
-		return false;
+		return;
 	}
 	light_start(dev, q);
 	if (q->mode == QUEUE_FETCH && dev->trace)
 		trace_command(dev->trace, q->ctx->id, q->id, command_name(s->opcode),
 			      to_ns(dev, start), q->clock_ns, NCA_CQE_OK);
-	return q->mode == QUEUE_FETCH;
 }
 
-static bool is_plain_nop(const struct nca_sqe *s)
+/*
+ * The hot loop: a run of NOPs without flags, at most @n, everything in
+ * registers. An entry that is something else ends the run; it has then been
+ * copied to q->sqe and counts as fetched. Every word of an entry is read once.
+ * Returns the entries fetched; *other says whether the last one is in q->sqe.
+ */
+static uint32_t nop_run(const struct ncasim *dev, struct queue *q, uint32_t n, bool *other)
 {
-	uint64_t head;
+	uint8_t *const *const sq = q->sq_page, *const *const cq = q->cq_page;
+	const uint32_t sq_mask = q->sq_size - 1, cq_mask = q->cq_size - 1, order = q->cq_order;
+	const uint64_t step = dev->nop_ns;
+	uint32_t head = q->sq_head, tail = q->cq_tail, nops = 0;
+	uint64_t ns = q->clock_ns;
 
-	memcpy(&head, s, sizeof(head));
-	return !head;		/* opcode NOP, no flags, reserved fields 0 */
+	*other = false;
+	while (nops < n) {
+		const uint32_t si = head & sq_mask, ci = tail & cq_mask;
+		const uint64_t *e = (const uint64_t *)(const void *)(sq[si / 64] + si % 64 * 64);
+		uint64_t *w = (uint64_t *)(void *)(cq[ci / 128] + ci % 128 * 32);
+		uint64_t first = __atomic_load_n(&e[0], __ATOMIC_RELAXED);
+
+		head++;
+		if (unlikely(first)) {	/* not opcode NOP, or flags or reserved fields set */
+			memcpy(&q->sqe, &first, sizeof(first));
+			memcpy((uint8_t *)&q->sqe + 8, e + 1, sizeof(q->sqe) - 8);
+			__asm__ volatile("" ::: "memory");
+			*other = true;
+			break;
+		}
+		__atomic_store_n(&w[0], __atomic_load_n(&e[1], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+		__atomic_store_n(&w[1], ns, __ATOMIC_RELAXED);
+		ns += step;
+		__atomic_store_n(&w[2], ns, __ATOMIC_RELAXED);
+		__atomic_store_n(&w[3], 0xffull << 48 | (uint64_t)nca_cqe_phase(tail, order) << 56,
+				 __ATOMIC_RELEASE);
+		tail++;
+		nops++;
+	}
+	q->clock += nops * dev->nop_ticks;
+	q->clock_ns = ns;
+	q->cq_tail = tail;
+	q->sq_head = head;
+	return nops + *other;
 }
 
 bool queue_service(struct ncasim *dev, struct queue *q, uint32_t tail)
@@ -218,24 +254,20 @@ bool queue_service(struct ncasim *dev, struct queue *q, uint32_t tail)
 	if (n > BATCH)
 		n = BATCH;
 
-	while (done < n) {
-		struct nca_sqe s;
+	while (done < n && q->mode == QUEUE_FETCH) {
+		if (likely(dev->fast && !q->ctx->lost)) {
+			bool other;
 
-		memcpy(&s, sq_slot(q, q->sq_head), sizeof(s));
-		__asm__ volatile("" ::: "memory");	/* the copy is the only read */
-		q->sq_head++;
-		done++;
-		if (likely(is_plain_nop(&s) && dev->fast && !q->ctx->lost)) {
-			uint64_t start = q->clock_ns;
-
-			q->clock += dev->nop_ticks;
-			q->clock_ns = start + dev->nop_ns;
-			cqe_store(q, s.cookie, start, q->clock_ns, 0, NCA_CQE_OK, 0xff, 0);
-			continue;
+			done += nop_run(dev, q, n - done, &other);
+			if (!other)
+				break;
+		} else {
+			memcpy(&q->sqe, sq_slot(q, q->sq_head), sizeof(q->sqe));
+			__asm__ volatile("" ::: "memory");	/* the copy is the only read */
+			q->sq_head++;
+			done++;
 		}
-		q->sqe = s;
-		if (!command_start(dev, q) || q->mode != QUEUE_FETCH)
-			break;
+		command_start(dev, q);
 	}
 	q->ctx->usage.commands += done;
 	add_stat(&dev->n_commands, done);

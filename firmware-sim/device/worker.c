@@ -2,9 +2,10 @@
 /*
  * Core workers: threads that run slices of launches.
  *
- * One mailbox per worker: the front end stores the job, then the state; the
- * worker stores its results, then the state, then wakes the front end. At any
- * time the launch belongs to exactly one of the two.
+ * One mailbox per worker: the front end stores the job and BUSY; the worker
+ * stores its results and IDLE, then wakes the front end, which finds a job that
+ * is not being worked on. At any time the launch belongs to exactly one of the
+ * two. An idle worker polls for a moment, then goes from IDLE to SLEEP.
  */
 #include <errno.h>
 #include <fenv.h>
@@ -19,7 +20,7 @@ static void worker_wait(struct worker *w)
 	uint32_t idle = WORKER_IDLE;
 
 	for (uint32_t i = 0; i < SPIN_ROUNDS; i++) {
-		if (__atomic_load_n(&w->state, __ATOMIC_ACQUIRE) > WORKER_SLEEP)
+		if (__atomic_load_n(&w->state, __ATOMIC_ACQUIRE) != WORKER_IDLE)
 			return;
 #if defined(__x86_64__)
 		__builtin_ia32_pause();
@@ -47,14 +48,11 @@ static void *worker_main(void *arg)
 		if (state == WORKER_EXIT)
 			return NULL;
 		if (state != WORKER_BUSY) {
-			if (state == WORKER_DONE)	/* not taken back yet */
-				futex_wait(&w->state, WORKER_DONE, 0);
-			else
-				worker_wait(w);
+			worker_wait(w);
 			continue;
 		}
 		launch_run(w->job, w->dev->core[w->job->core].core);
-		__atomic_store_n(&w->state, WORKER_DONE, __ATOMIC_RELEASE);
+		__atomic_store_n(&w->state, WORKER_IDLE, __ATOMIC_RELEASE);
 		front_attention(w->dev, ATTN_WORKER);
 	}
 }
@@ -69,9 +67,7 @@ struct worker *worker_idle(struct ncasim *dev)
 
 static void set_state(struct worker *w, uint32_t state)
 {
-	uint32_t old = __atomic_exchange_n(&w->state, state, __ATOMIC_ACQ_REL);
-
-	if (old == WORKER_SLEEP || old == WORKER_DONE)
+	if (__atomic_exchange_n(&w->state, state, __ATOMIC_ACQ_REL) == WORKER_SLEEP)
 		futex_wake(&w->state);
 }
 
@@ -95,7 +91,7 @@ bool workers_collect(struct ncasim *dev)
 		struct launch *l = w->job;
 		uint32_t core;
 
-		if (!l || __atomic_load_n(&w->state, __ATOMIC_ACQUIRE) != WORKER_DONE)
+		if (!l || __atomic_load_n(&w->state, __ATOMIC_ACQUIRE) == WORKER_BUSY)
 			continue;
 		core = l->core;
 		if (l->q && !front_live(dev)) {

@@ -240,6 +240,21 @@ static void aborted(void)
 	host_close(&r.h);
 }
 
+/* Front end and workers are both asleep most of the time: each wakes the other. */
+static void sleepy(void)
+{
+	struct nca_cqe c;
+	struct rig r;
+
+	rig_open(&r, "nca1,spin_us=1,threads=1", 0);
+	host_program_set(&r.p, 1000, FAKE_DONE, 300);
+	for (int i = 0; i < 200; i++) {
+		c = launch(&r);
+		CU_ASSERT_EQUAL(c.status, NCA_CQE_OK);
+	}
+	host_close(&r.h);
+}
+
 static void traced(void)
 {
 	char path[] = "/tmp/nca-trace-XXXXXX", options[64], text[65536];
@@ -273,6 +288,7 @@ CU_TestInfo launch_tests[] = {
 	{ "programs and arguments that are refused", refused },
 	{ "faults and the watchdog", faults },
 	{ "abort and destroy under a running launch", aborted },
+	{ "front end and worker wake each other", sleepy },
 	{ "trace", traced },
 	CU_TEST_INFO_NULL,
 };
