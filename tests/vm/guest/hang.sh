@@ -2,7 +2,8 @@
 # timeout: 120
 # The device stops doing anything. Everybody waiting learns of it, and the driver revives it.
 . /guest/lib.sh
-need_module
+rmmod nca
+need_module strict
 
 accelctl run /data/digits.ncx --device accel0 --size medium --input image=/data/images.npy \
 	--repeat 1000000 >/tmp/log 2>&1 &

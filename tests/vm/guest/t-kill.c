@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include "dev.h"
+#include "stall.h"
 #include "tap.h"
 
 #define KILLS		20
-#define BACK_NS		1000000000ll
+#define BACK_NS		1000000000ll	/* of a machine that runs; and four times that in any case */
 #define LEN		(64 * PAGE)
 
 /* Written by the children, read by the parent; lies in shared memory. */
@@ -146,7 +147,7 @@ static void kill_one(int fd, unsigned int n, int64_t *worst)
 {
 	struct drm_nca_usage before, after;
 	uint32_t outstanding, rounds, seed = n + 1;
-	int64_t start, took;
+	int64_t start, took, stalled;
 	int status;
 	pid_t pid;
 
@@ -162,19 +163,24 @@ static void kill_one(int fd, unsigned int n, int64_t *worst)
 		sleep_ms(1);
 	}
 	sleep_ms(rnd(&seed) % 8);
+	stalled = stall_ns();
 	kill(pid, SIGKILL);
 	start = now_ns();
 	waitpid(pid, &status, 0);
 	outstanding = sh->outstanding;
 	do {
 		NEED_OK(dev_usage(fd, &after), "usage");
-		took = now_ns() - start;
-	} while (!same(&before, &after) && took < 3 * BACK_NS);
-	printf("# kill %u: %u commands outstanding, all back after %.1f ms\n", n + 1, outstanding, took / 1e6);
+		took = now_ns() - start - (stall_ns() - stalled);
+	} while (!same(&before, &after) && took < BACK_NS && now_ns() - start < 4 * BACK_NS);
+	printf("# kill %u: %u commands outstanding, all back after %.1f ms", n + 1, outstanding, took / 1e6);
+	stalled = stall_ns() - stalled;
+	if (stalled)
+		printf(", not counting %.0f in which the machine stood still", stalled / 1e6);
+	printf("\n");
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%u: died of it", n + 1);
 	CHECK(outstanding > 0, "%u: %u commands were outstanding", n + 1, outstanding);
 	errno = 0;
-	if (!CHECK(same(&before, &after) && took < BACK_NS, "%u: all is back within a second", n + 1))
+	if (!CHECK(same(&before, &after), "%u: all is back within a second", n + 1))
 		printf("# before/after: slices %u/%u contexts %u/%u queues %u/%u devmem %llu/%llu pinned %llu/%llu reclaiming %u/%u state %u/%u\n",
 		       before.slices_free, after.slices_free, before.contexts, after.contexts,
 		       before.queues, after.queues, (unsigned long long)before.devmem_used,
@@ -205,6 +211,8 @@ int main(void)
 	pid = fork();
 	if (!pid)
 		neighbour();
+	/* After the fork: not in the neighbour. */
+	stall_start();
 	end = now_ns() + 20 * BACK_NS;
 	while (sh->rounds < 3 && now_ns() < end)
 		sleep_ms(1);
