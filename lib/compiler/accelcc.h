@@ -45,6 +45,7 @@ struct accelcc_options {
 	FILE *print_ir;			/* where to print the IR; NULL: nowhere */
 	const char *print_after;	/* only after this pass; NULL: after every pass */
 	FILE *print_program;		/* where to print the scheduled program; NULL: nowhere */
+	uint64_t max_instructions;	/* refuse longer streams; 0: what the device takes */
 };
 
 /* What one engine does in a launch, by the data sheet's cost function. */

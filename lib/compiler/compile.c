@@ -13,6 +13,9 @@
 #include "ncx_write.h"
 #include "pass.h"
 
+/* The scheduler adds waits of its own. */
+#define MAX_INSTS (NCA_PROGRAM_MAX_INST - NCA_PROGRAM_MAX_INST / 8)
+
 struct job {
 	const void *model;
 	size_t size;
@@ -25,13 +28,12 @@ struct job {
 /* Addresses for everything, with as much loaded ahead as there is room for. */
 static bool assign_addresses(struct mir *m, int64_t *culprit)
 {
-	for (uint64_t budget = m->target->sbuf_bytes / 2; budget >= 1024; budget /= 2) {
-		mir_prefetch(m, budget);
+	for (uint64_t part = 2; part <= 64; part *= 2) {
+		mir_prefetch(m, m->target->sbuf_bytes / part);
 		if (mir_allocate(m, culprit))
 			return true;
 	}
-	mir_prefetch(m, 0);
-	return mir_allocate(m, culprit);
+	return false;
 }
 
 /*
@@ -42,9 +44,12 @@ static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 {
 	static const int percents[] = { 85, 70, 55, 40, 25, 10 };
 	struct lower_options options = { .target = job->target,
-					 .bf16 = job->options.precision == ACCELCC_BF16 };
+					 .bf16 = job->options.precision == ACCELCC_BF16,
+					 .max_insts = MAX_INSTS };
 	int64_t culprit = 0;
 
+	if (job->options.max_instructions && job->options.max_instructions < MAX_INSTS)
+		options.max_insts = job->options.max_instructions;
 	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
 		options.sbuf_percent = percents[i];
 		job->lowered = lower_graph(g, &options);

@@ -6,7 +6,7 @@
 #include "ir.h"
 #include "ir_window.h"
 
-#define MAX_SPATIAL ((int64_t)1 << 24)
+#define MAX_SPATIAL ((int64_t)1 << 20)
 
 static const struct ir_type *operand(struct ir_graph *g, const struct ir_op *op, int slot)
 {

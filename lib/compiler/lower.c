@@ -79,7 +79,7 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 
 	l->cc = g->cc;
 	l->g = g;
-	l->m = mir_new(g->cc, options->target);
+	l->m = mir_new(g->cc, options->target, options->max_insts);
 	l->dtype = options->bf16 ? NCA_BF16 : NCA_FP32;
 	l->elem = nca_dtype_size(l->dtype);
 	l->homes = cc_new_n(g->cc, struct home, g->next_id);

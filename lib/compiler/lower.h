@@ -80,6 +80,7 @@ struct lower {
 struct lower_options {
 	const struct nca_target *target;
 	bool bf16;
+	uint64_t max_insts;
 	int sbuf_percent;	/* how full whole tensors may make SBUF */
 };
 

@@ -496,31 +496,42 @@ static void make_blocks(struct conv *c)
 	}
 }
 
-/* Output rows per band; all of them if nothing has to be worked on in bands. */
-static int64_t band_rows(const struct conv *c)
+/*
+ * Cut the work into bands that fit: some rows of an image, or several images. Returns false if nothing
+ * has to be cut.
+ */
+static bool band_size(const struct conv *c, int64_t *images, int64_t *rows)
 {
 	struct ir_value *x = ir_in(c->op, IR_CONV_X), *res = ir_in(c->op, IR_CONV_RESIDUAL);
-	uint64_t limit = lower_band_bytes(c->l->m->target), es = c->l->elem;
-	uint64_t in_row = (uint64_t)(c->packed ? c->x.w : ceil_div(c->x.c, NCA_PARTITIONS) * c->x.w) * es;
-	uint64_t out_row = (uint64_t)(ceil_div(c->y.c, NCA_PARTITIONS) * c->y.w) * es;
+	int64_t limit = (int64_t)lower_band_bytes(c->l->m->target), es = c->l->elem;
+	int64_t in_row = (c->packed ? c->x.w : ceil_div(c->x.c, NCA_PARTITIONS) * c->x.w) * es;
+	int64_t out_row = ceil_div(c->y.c, NCA_PARTITIONS) * c->y.w * es;
+	int64_t image_rows = c->packed ? (c->y.h - 1) * c->win->stride[0] + 1 : c->x.h;
 	bool in = c->packed || lower_is_banded(c->l, x);
 	bool out = lower_is_banded(c->l, c->op->out) || (res && lower_is_banded(c->l, res));
-	uint64_t all_in = (uint64_t)c->x.n * in_row *
-			  (uint64_t)(c->packed ? (c->y.h - 1) * c->win->stride[0] + 1 : c->x.h);
-	int64_t rows = c->y.h;
 
-	if ((!in || (c->packed && all_in <= limit)) && !out)
-		return 0;
+	*images = c->y.n;
+	*rows = c->y.h;
+	if ((!in || (c->packed && c->x.n * image_rows * in_row <= limit)) && !out)
+		return false;
+	if (in)
+		*images = min64(*images, limit / (image_rows * in_row));
+	if (out)
+		*images = min64(*images, limit / (c->y.h * out_row));
+	if (*images > 0)
+		return true;
+	*images = 1;
 	if (in) {
-		int64_t fit = (int64_t)(limit / in_row), reach = c->packed ? 1 : c->geo.reach[0];
+		int64_t fit = limit / in_row, reach = c->packed ? 1 : c->geo.reach[0];
 
-		rows = min64(rows, fit > reach ? (fit - reach) / c->win->stride[0] + 1 : 1);
+		*rows = min64(*rows, fit > reach ? (fit - reach) / c->win->stride[0] + 1 : 1);
 	}
 	if (out)
-		rows = min64(rows, (int64_t)(limit / out_row));
-	if (rows > tile_rows(c))
-		rows -= rows % tile_rows(c);
-	return max64(1, rows);
+		*rows = min64(*rows, limit / out_row);
+	if (*rows > tile_rows(c))
+		*rows -= *rows % tile_rows(c);
+	*rows = max64(1, *rows);
+	return true;
 }
 
 static void lower_band(struct conv *c, struct band *b, bool keep_weights)
@@ -537,28 +548,24 @@ static void lower_band(struct conv *c, struct band *b, bool keep_weights)
 
 static void lower_bands(struct conv *c)
 {
-	int64_t rows = band_rows(c), per_image;
-	size_t num = 1, at = 0;
-	struct band *bands;
+	int64_t images, rows;
+	bool cut = band_size(c, &images, &rows);
+	size_t num = (size_t)(ceil_div(c->y.n, images) * ceil_div(c->y.h, rows)), at = 0;
+	struct band *bands = cc_new_n(c->l->cc, struct band, num);
 	uint64_t weights = 0;
 
 	for (size_t i = 0; i < c->num_blocks; i++)
 		weights += c->blocks[i].bytes;
-	per_image = rows ? ceil_div(c->y.h, rows) : 1;
-	if (rows)
-		num = (size_t)(c->y.n * per_image);
-	bands = cc_new_n(c->l->cc, struct band, num);
-	if (!rows)
-		bands[0] = (struct band) { .nn = c->y.n, .rows = c->y.h };
-	for (int64_t n = 0; rows && n < c->y.n; n++)
+	for (int64_t n = 0; n < c->y.n; n += images)
 		for (int64_t r = 0; r < c->y.h; r += rows)
-			bands[at++] = (struct band) { .n0 = n, .nn = 1, .r0 = r, .rows = min64(rows, c->y.h - r) };
+			bands[at++] = (struct band) { .n0 = n, .nn = min64(images, c->y.n - n),
+						      .r0 = r, .rows = min64(rows, c->y.h - r) };
 	/* The next band is brought while one is computed. */
 	bring_band(c, &bands[0]);
 	for (size_t i = 0; i < num; i++) {
 		if (i + 1 < num)
 			bring_band(c, &bands[i + 1]);
-		lower_band(c, &bands[i], weights <= c->l->m->target->sbuf_bytes / 4);
+		lower_band(c, &bands[i], !cut || weights <= c->l->m->target->sbuf_bytes / 4);
 	}
 }
 

@@ -171,12 +171,14 @@ void lower_elementwise(struct lower *l, struct ir_op *op)
 			lower_run(l, op, &y, columns);
 			continue;
 		}
-		y.nn = 1;
-		for (y.n0 = 0; y.n0 < y.s.n; y.n0++)
+		for (y.n0 = 0; y.n0 < y.s.n; y.n0 += y.nn) {
+			/* Several small images, or some rows of a large one. */
+			y.nn = min64(max64(1, step / y.s.h), y.s.n - y.n0);
 			for (y.r0 = 0; y.r0 < y.s.h; y.r0 += y.rows) {
 				y.rows = min64(max64(1, step), y.s.h - y.r0);
 				lower_run(l, op, &y, columns);
 			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@
  */
 #include "lower.h"
 
+#define MAX_TAPS 16384		/* of one window per instruction; an access pattern has at most 65536 */
 #define MAX_ELEMENTS 4096	/* pixels read per instruction, so that engines can take turns */
 
 /* Output positions [lo, hi) whose windows see taps [first, first + taps). */
@@ -44,8 +45,15 @@ struct pool {
 	struct ir_window_geometry geo;
 	struct ir_nchw x, y;
 	struct rows in, out;		/* the rows at hand */
-	struct mir_buf *sums;
+	struct mir_buf *sums;		/* of an average: FP32, [rows][sum_cols] from (sum_r, sum_c) on */
+	int64_t sum_r, sum_c, sum_cols;
 	int64_t parts, cb, n;
+};
+
+/* Rows of a window that are reduced at once; the last part completes the result. */
+struct part {
+	int64_t first, taps;
+	bool last;
 };
 
 static void scale(struct pool *p, const struct mir_tile *dst, const struct mir_tile *src, float factor)
@@ -67,35 +75,54 @@ static void scale(struct pool *p, const struct mir_tile *dst, const struct mir_t
 }
 
 /* Output rows [r, r + rows) and columns [c, c + cols) of one image: all their windows are cut alike. */
-static void pool_area(struct pool *p, const struct span *rs, const struct span *cs, int64_t r, int64_t rows,
-		      int64_t c, int64_t cols)
+static void pool_area(struct pool *p, const struct span *rs, const struct span *cs, const struct part *part,
+		      int64_t r, int64_t rows, int64_t c, int64_t cols)
 {
 	const struct ir_window *w = &p->op->attr.window;
 	struct lower *l = p->l;
 	bool average = p->op->opcode == IR_AVG_POOL;
 	int64_t y = r * w->stride[0] - p->geo.pad_before[0] + rs->first * w->dilation[0];
 	int64_t x = c * w->stride[1] - p->geo.pad_before[1] + cs->first * w->dilation[1];
-	struct mir_tile in = mir_sbuf_tile(p->in.buf, lower_rows_at(l, &p->in, p->cb, p->n, y, x), l->dtype, p->parts);
+	int64_t tap_cols = min64(cs->taps, MAX_TAPS), tap_rows = max64(1, min64(part->taps, MAX_TAPS / tap_cols));
 	struct mir_tile out = mir_sbuf_tile(p->out.buf, lower_rows_at(l, &p->out, p->cb, p->n, r, c), l->dtype,
 					    p->parts);
-	struct mir_tile sum = mir_sbuf_tile(p->sums, 0, NCA_FP32, p->parts);
+	struct mir_tile sum = mir_sbuf_tile(p->sums, (uint64_t)((r - p->sum_r) * p->sum_cols + c - p->sum_c) * 4,
+					    NCA_FP32, p->parts), in;
 	struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_REDUCE,
 			     .dst = average ? &sum : &out, .src0 = &in,
-			     .op0 = average ? NCA_ALU_ADD : NCA_ALU_MAX, .param = 2 };
+			     .op0 = average ? NCA_ALU_ADD : NCA_ALU_MAX, .param = 2,
+			     .flags = part->first ? NCA_F_ACC_REDUCE : 0 };
 
-	in.size[0] = rows;
-	in.size[1] = cols;
-	in.size[2] = rs->taps;
-	in.size[3] = cs->taps;
-	in.stride[0] = rows > 1 ? w->stride[0] * p->x.w : 0;
-	in.stride[1] = cols > 1 ? w->stride[1] : 0;
-	in.stride[2] = rs->taps > 1 ? w->dilation[0] * p->x.w : 0;
-	in.stride[3] = cs->taps > 1 ? w->dilation[1] : 1;
 	out = mir_shape(out, 1, rows, cols, 0, p->y.w, 1);
-	sum = mir_shape(sum, 1, rows, cols, 0, cols, 1);
-	mir_elementwise(l->m, &ew);
-	if (average)
+	sum = mir_shape(sum, 1, rows, cols, 0, p->sum_cols, 1);
+	/* A large window is reduced in pieces, each added to what the last one left. */
+	for (int64_t i = part->first; i < part->first + part->taps; i += tap_rows)
+		for (int64_t j = 0; j < cs->taps; j += tap_cols) {
+			in = mir_sbuf_tile(p->in.buf, lower_rows_at(l, &p->in, p->cb, p->n, y + i * w->dilation[0],
+								    x + j * w->dilation[1]), l->dtype, p->parts);
+			in.size[0] = rows;
+			in.size[1] = cols;
+			in.size[2] = min64(tap_rows, part->first + part->taps - i);
+			in.size[3] = min64(tap_cols, cs->taps - j);
+			in.stride[0] = rows > 1 ? w->stride[0] * p->x.w : 0;
+			in.stride[1] = cols > 1 ? w->stride[1] : 0;
+			in.stride[2] = in.size[2] > 1 ? w->dilation[0] * p->x.w : 0;
+			in.stride[3] = in.size[3] > 1 ? w->dilation[1] : 1;
+			mir_elementwise(l->m, &ew);
+			ew.flags = NCA_F_ACC_REDUCE;
+		}
+	if (average && part->last)
 		scale(p, &out, &sum, 1.0f / (float)(rs->counted * cs->counted));
+}
+
+/* Sums are FP32 whatever the activations are: an average is rounded once. */
+static void new_sums(struct pool *p, int64_t r, int64_t rows, int64_t c, int64_t cols)
+{
+	p->sum_r = r;
+	p->sum_c = c;
+	p->sum_cols = cols;
+	if (p->op->opcode == IR_AVG_POOL)
+		p->sums = mir_sbuf(p->l->m, (uint64_t)(rows * cols) * 4, "sums");
 }
 
 /* Output rows [lo, hi) of a span, in pieces that one instruction can do. */
@@ -111,11 +138,10 @@ static void pool_span(struct pool *p, const struct span *rs, const struct span *
 	for (int64_t r = lo; r < hi; r += rows)
 		for (int64_t c = cs->lo; c < cs->hi; c += cols) {
 			int64_t nr = min64(rows, hi - r), nc = min64(cols, cs->hi - c);
+			struct part all = { .taps = rs->taps, .last = true };
 
-			/* Sums are FP32 whatever the activations are: an average is rounded once. */
-			if (p->op->opcode == IR_AVG_POOL)
-				p->sums = mir_sbuf(p->l->m, (uint64_t)(nr * nc) * 4, "sums");
-			pool_area(p, rs, cs, r, nr, c, nc);
+			new_sums(p, r, nr, c, nc);
+			pool_area(p, rs, cs, &all, r, nr, c, nc);
 		}
 }
 
@@ -131,17 +157,69 @@ static void pool_rows(struct pool *p, const struct span *rs, size_t num_rs, cons
 	}
 }
 
-static void bring(struct pool *p, int64_t r, int64_t rows)
+/* Input rows [lo, hi), as far as they exist, of the image and channel block at hand. */
+static void bring_in(struct pool *p, int64_t lo, int64_t hi)
 {
-	const struct ir_window *w = &p->op->attr.window;
-	int64_t lo = max64(0, r * w->stride[0] - p->geo.pad_before[0]);
-	int64_t hi = min64(p->x.h, (r + rows - 1) * w->stride[0] - p->geo.pad_before[0] + p->geo.reach[0]);
-
+	lo = max64(0, lo);
+	hi = min64(p->x.h, hi);
 	mir_next_block(p->l->m);
 	p->in = (struct rows) { .s = p->x, .cb0 = p->cb, .ncb = 1, .n0 = p->n, .nn = 1, .r0 = lo, .rows = hi - lo };
 	lower_operand_rows(p->l, ir_in(p->op, 0), &p->in);
+}
+
+static void new_out(struct pool *p, int64_t r, int64_t rows)
+{
 	p->out = (struct rows) { .s = p->y, .cb0 = p->cb, .ncb = 1, .n0 = p->n, .nn = 1, .r0 = r, .rows = rows };
 	lower_result_rows(p->l, p->op->out, &p->out);
+}
+
+/* One output row whose windows are too tall to be in SBUF at once: @fit rows of the input at a time. */
+static void pool_tall(struct pool *p, const struct span *rs, const struct span *cs, size_t num_cs, int64_t r,
+		      int64_t fit)
+{
+	const struct ir_window *w = &p->op->attr.window;
+	int64_t top = r * w->stride[0] - p->geo.pad_before[0] + rs->first * w->dilation[0];
+	int64_t taps = max64(1, (fit - 1) / w->dilation[0] + 1);
+
+	new_out(p, r, 1);
+	new_sums(p, r, 1, 0, p->y.w);
+	for (int64_t t = 0; t < rs->taps; t += taps) {
+		struct part part = { .first = t, .taps = min64(taps, rs->taps - t), .last = t + taps >= rs->taps };
+
+		bring_in(p, top + t * w->dilation[0], top + (t + part.taps - 1) * w->dilation[0] + 1);
+		for (size_t j = 0; j < num_cs; j++) {
+			int64_t cols = max64(1, MAX_ELEMENTS / (part.taps * cs[j].taps));
+
+			for (int64_t c = cs[j].lo; c < cs[j].hi; c += cols)
+				pool_area(p, rs, &cs[j], &part, r, 1, c, min64(cols, cs[j].hi - c));
+		}
+	}
+	lower_finish_rows(p->l, p->op->out, &p->out);
+}
+
+/* One image and channel block, @fit input rows at a time; 0: all of them. */
+static void pool_image(struct pool *p, const struct span *rs, size_t num_rs, const struct span *cs, size_t num_cs,
+		       int64_t fit)
+{
+	const struct ir_window *w = &p->op->attr.window;
+	int64_t step = p->y.h;
+
+	if (fit && fit < p->geo.reach[0]) {
+		for (size_t i = 0; i < num_rs; i++)
+			for (int64_t r = rs[i].lo; r < rs[i].hi; r++)
+				pool_tall(p, &rs[i], cs, num_cs, r, fit);
+		return;
+	}
+	if (fit)
+		step = min64(step, (fit - p->geo.reach[0]) / w->stride[0] + 1);
+	for (int64_t r = 0; r < p->y.h; r += step) {
+		int64_t rows = min64(step, p->y.h - r), top = r * w->stride[0] - p->geo.pad_before[0];
+
+		bring_in(p, top, top + (rows - 1) * w->stride[0] + p->geo.reach[0]);
+		new_out(p, r, rows);
+		pool_rows(p, rs, num_rs, cs, num_cs, r, rows);
+		lower_finish_rows(p->l, p->op->out, &p->out);
+	}
 }
 
 void lower_pool(struct lower *l, struct ir_op *op)
@@ -151,7 +229,7 @@ void lower_pool(struct lower *l, struct ir_op *op)
 	struct pool p = { .l = l, .op = op };
 	struct span *rows, *cols;
 	size_t num_rows, num_cols;
-	int64_t step, limit;
+	int64_t fit = 0;
 
 	p.geo = ir_window_resolve(l->g, op);
 	p.x = ir_type_nchw(&x->type);
@@ -161,18 +239,11 @@ void lower_pool(struct lower *l, struct ir_op *op)
 		ir_unsupported(l->g, op, "the window's strides in memory exceed an access pattern");
 	rows = make_spans(l->cc, &p.geo, w, 0, &num_rows);
 	cols = make_spans(l->cc, &p.geo, w, 1, &num_cols);
-	step = p.y.h;
-	if (lower_is_banded(l, x) || lower_is_banded(l, op->out)) {
-		limit = (int64_t)lower_band_bytes(l->m->target) / (p.x.w * l->elem);
-		step = limit > p.geo.reach[0] ? min64(p.y.h, (limit - p.geo.reach[0]) / w->stride[0] + 1) : 1;
-	}
+	if (lower_is_banded(l, x) || lower_is_banded(l, op->out))
+		fit = max64(1, (int64_t)lower_band_bytes(l->m->target) / (p.x.w * l->elem));
 	for (p.cb = 0; p.cb * NCA_PARTITIONS < p.x.c; p.cb++) {
 		p.parts = block_parts(p.x.c, p.cb);
 		for (p.n = 0; p.n < p.x.n; p.n++)
-			for (int64_t r = 0; r < p.y.h; r += step) {
-				bring(&p, r, min64(step, p.y.h - r));
-				pool_rows(&p, rows, num_rows, cols, num_cols, r, min64(step, p.y.h - r));
-				lower_finish_rows(l, op->out, &p.out);
-			}
+			pool_image(&p, rows, num_rows, cols, num_cols, fit);
 	}
 }

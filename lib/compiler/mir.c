@@ -4,12 +4,13 @@
 #include <nca/cost.h>
 #include <string.h>
 
-struct mir *mir_new(struct cc *cc, const struct nca_target *target)
+struct mir *mir_new(struct cc *cc, const struct nca_target *target, uint64_t max_insts)
 {
 	struct mir *m = cc_new(cc, struct mir);
 
 	m->cc = cc;
 	m->target = target;
+	m->max_insts = max_insts;
 	return m;
 }
 
@@ -83,8 +84,12 @@ struct mir_tile mir_shape(struct mir_tile t, int64_t s1, int64_t s2, int64_t s3,
 
 static struct mir_inst *new_inst(struct mir *m, enum nca_engine engine, enum nca_opcode opcode)
 {
-	struct mir_inst *i = cc_push(m->cc, m->inst, m->num_insts, m->cap_insts);
+	struct mir_inst *i;
 
+	if (++m->count[engine] > m->max_insts)
+		cc_fail(m->cc, ACCELCC_BAD_INPUT, "the program has more than %llu instructions in one stream, more "
+			"than the device takes; the model is too large for it", (unsigned long long)m->max_insts);
+	i = cc_push(m->cc, m->inst, m->num_insts, m->cap_insts);
 	memset(i, 0, sizeof(*i));
 	i->in.opcode = (uint8_t)opcode;
 	i->in.op_id = m->op_id;
@@ -224,6 +229,7 @@ void mir_elementwise(struct mir *m, const struct mir_ew *ew)
 		set_ap(m, i, &e->src1, ew->src1, MIR_SRC1, ew->src1_written);
 	set_scalar(m, i, &e->s0, &ew->s0, MIR_S0, ew->dst->nparts);
 	set_scalar(m, i, &e->s1, &ew->s1, MIR_S1, ew->dst->nparts);
+	i->in.flags = ew->flags;
 	e->op0 = (uint8_t)ew->op0;
 	e->op1 = (uint8_t)ew->op1;
 	e->op2 = (uint8_t)ew->op2;

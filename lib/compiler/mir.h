@@ -79,8 +79,9 @@ struct mir_inst {
 struct mir {
 	struct cc *cc;
 	const struct nca_target *target;
-	struct mir_inst *inst;
+	struct mir_inst *inst, *other;	/* @other: see mir_prefetch() */
 	size_t num_insts, cap_insts;
+	uint64_t count[NCA_ENGINES], max_insts;
 	struct mir_buf *bufs;
 	size_t num_bufs;
 	uint32_t block;
@@ -95,7 +96,8 @@ struct mir {
 	uint64_t macs;
 };
 
-struct mir *mir_new(struct cc *cc, const struct nca_target *target);
+/* @max_insts: most instructions in one stream; more is a failure. */
+struct mir *mir_new(struct cc *cc, const struct nca_target *target, uint64_t max_insts);
 struct mir_buf *mir_sbuf(struct mir *m, uint64_t bytes, const char *what);
 struct mir_buf *mir_scratch(struct mir *m, uint64_t bytes, const char *what);
 /* @banks neighbouring PSUM banks, dealt in turn; returns the byte offset of the first. */
@@ -126,6 +128,7 @@ struct mir_ew {
 	enum nca_alu op0, op1, op2;
 	enum nca_func func;
 	uint32_t param;
+	uint8_t flags;
 	bool src1_written;	/* src1 receives a reduction */
 };
 void mir_elementwise(struct mir *m, const struct mir_ew *ew);

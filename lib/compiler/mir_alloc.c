@@ -14,7 +14,7 @@
  */
 void mir_prefetch(struct mir *m, uint64_t budget)
 {
-	struct mir_inst *out = cc_new_n(m->cc, struct mir_inst, m->num_insts ? m->num_insts : 1);
+	struct mir_inst *out = m->other ? m->other : cc_new_n(m->cc, struct mir_inst, m->cap_insts + 1), *old;
 	size_t num_blocks = (size_t)m->block + 1, n = 0, load = 0, due = 0, rest = 0;
 	bool *early = cc_new_n(m->cc, bool, m->num_insts + 1);
 	uint64_t ahead = 0;
@@ -42,8 +42,10 @@ void mir_prefetch(struct mir *m, uint64_t budget)
 				out[n++] = m->inst[rest];
 	}
 	cc_assert(m->cc, n == m->num_insts);
+	/* Tried with several budgets: the two arrays take turns. */
+	old = m->inst;
 	m->inst = out;
-	m->cap_insts = m->num_insts;
+	m->other = old;
 }
 
 static void find_lifetimes(struct mir *m)
@@ -72,17 +74,65 @@ static int by_size(const void *pa, const void *pb)
 	return (a->first > b->first) - (a->first < b->first);
 }
 
+static int by_address(const void *pa, const void *pb)
+{
+	const struct mir_buf *a = *(struct mir_buf *const *)pa, *b = *(struct mir_buf *const *)pb;
+
+	return (a->addr > b->addr) - (a->addr < b->addr);
+}
+
+/* Buffers that have addresses, by the stretch of the program they live in. */
+#define EPOCHS 1024
+
+struct placed {
+	struct cc *cc;
+	int64_t epoch_len;
+	struct {
+		struct mir_buf **buf;
+		size_t num, cap;
+	} epoch[EPOCHS];
+	struct mir_buf **found;		/* those that live at the same time as the buffer at hand */
+	size_t num_found, cap_found;
+};
+
+static void remember(struct placed *p, struct mir_buf *b)
+{
+	for (int64_t e = b->first / p->epoch_len; e <= b->last / p->epoch_len; e++)
+		*cc_push(p->cc, p->epoch[e].buf, p->epoch[e].num, p->epoch[e].cap) = b;
+}
+
+static void find_neighbours(struct placed *p, const struct mir_buf *b)
+{
+	int64_t from = b->first / p->epoch_len;
+
+	p->num_found = 0;
+	for (int64_t e = from; e <= b->last / p->epoch_len; e++)
+		for (size_t i = 0; i < p->epoch[e].num; i++) {
+			struct mir_buf *o = p->epoch[e].buf[i];
+
+			/* Met in an earlier epoch already? */
+			if (e > from && o->first / p->epoch_len < e)
+				continue;
+			if (o->last >= b->first && b->last >= o->first)
+				*cc_push(p->cc, p->found, p->num_found, p->cap_found) = o;
+		}
+	if (p->num_found)
+		qsort(p->found, p->num_found, sizeof(*p->found), by_address);
+}
+
 /*
- * Largest buffer first, each at the lowest address that is free for its whole life. @placed is kept
- * in address order. Returns the highest address used, or UINT64_MAX with *culprit set.
+ * Largest buffer first, each at the lowest address that is free for its whole life. Returns the highest
+ * address used, or UINT64_MAX with *culprit set.
  */
 static uint64_t place(struct mir *m, enum mir_space space, uint64_t capacity, uint64_t align, int64_t *culprit)
 {
 	struct mir_buf **todo = cc_new_n(m->cc, struct mir_buf *, m->num_bufs + 1);
-	struct mir_buf **placed = cc_new_n(m->cc, struct mir_buf *, m->num_bufs + 1);
-	size_t n = 0, num_placed = 0;
+	struct placed *p = cc_new(m->cc, struct placed);
 	uint64_t top = 0;
+	size_t n = 0;
 
+	p->cc = m->cc;
+	p->epoch_len = (int64_t)(m->num_insts / EPOCHS + 1);
 	for (struct mir_buf *b = m->bufs; b; b = b->next)
 		if (b->space == space && b->first >= 0)
 			todo[n++] = b;
@@ -91,27 +141,22 @@ static uint64_t place(struct mir *m, enum mir_space space, uint64_t capacity, ui
 	for (size_t i = 0; i < n; i++) {
 		struct mir_buf *b = todo[i];
 		uint64_t bytes = (b->bytes + align - 1) / align * align, at = 0;
-		size_t where;
 
-		for (size_t k = 0; k < num_placed; k++) {
-			const struct mir_buf *p = placed[k];
+		find_neighbours(p, b);
+		for (size_t k = 0; k < p->num_found; k++) {
+			const struct mir_buf *o = p->found[k];
 
-			if (p->last < b->first || b->last < p->first)
-				continue;
-			if (p->addr >= at && p->addr - at >= bytes)
+			if (o->addr >= at && o->addr - at >= bytes)
 				break;
-			if (p->addr + p->bytes > at)
-				at = (p->addr + p->bytes + align - 1) / align * align;
+			if (o->addr + o->bytes > at)
+				at = (o->addr + o->bytes + align - 1) / align * align;
 		}
 		if (bytes > capacity || at > capacity - bytes) {
 			*culprit = b->first;
 			return UINT64_MAX;
 		}
 		b->addr = at;
-		for (where = num_placed; where && placed[where - 1]->addr > at; where--)
-			placed[where] = placed[where - 1];
-		placed[where] = b;
-		num_placed++;
+		remember(p, b);
 		if (at + bytes > top)
 			top = at + bytes;
 	}

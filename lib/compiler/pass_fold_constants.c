@@ -4,7 +4,7 @@
 #include "pass.h"
 
 /* Larger results are computed on the device; folding them would only blow the program file up. */
-#define MAX_FOLDED_ELEMENTS ((int64_t)1 << 24)
+#define MAX_FOLDED_ELEMENTS ((int64_t)1 << 22)
 
 static const float *fold_relu(struct ir_graph *g, const struct ir_op *op)
 {

@@ -155,6 +155,10 @@ def models():
     yield "bands_wide", conv(40, 6, 3, padding=1), [(1, 40, 70, 700)]
     yield "bands_flatten", nn.Sequential(conv(4, 8, 3, padding=1), nn.ReLU(), nn.Flatten()), \
         [(1, 4, 120, 80)]
+    yield "bands_images", Fn(lambda c, x: F.relu(c(x)) + 1, conv(5, 6, 3, padding=1)), [(1000, 5, 6, 7)]
+    yield "bands_rows", nn.Sequential(nn.Linear(5, 3), nn.ReLU()), [(40000, 5)]
+    yield "bands_global", nn.AdaptiveAvgPool2d(1), [(1, 3, 150, 140)]
+    yield "global_avg_large", nn.AdaptiveAvgPool2d(1), [(1, 2, 133, 500)]
     yield "dropout", nn.Sequential(conv(3, 4, 1), nn.Dropout(0.5)), [(1, 3, 4, 4)]
 
 

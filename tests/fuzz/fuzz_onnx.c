@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct accelcc_options o = { .size = sizeof(o) };
+	/* Programs of any length would only make the fuzzer slow. */
+	struct accelcc_options o = { .size = sizeof(o), .max_instructions = 20000 };
 	struct accelcc_result r;
 
 	accelcc_compile(data, size, &o, &r);
