@@ -16,3 +16,9 @@ check-hostile: $(BUILD)/tests/hostile
 	timeout 900 $(BUILD)/tests/hostile sim:nca1 $(HOSTILE_SECONDS)
 	timeout 900 $(BUILD)/tests/hostile sim:nca2,threads=1 10
 	timeout 900 $(BUILD)/asan/tests/hostile sim:nca1 20
+
+# The same behind the driver, in a guest.
+$(BUILD)/vm/bin/hostile: $(BUILD)/tests/hostile
+	@mkdir -p $(@D)
+	cp $< $@
+vm-programs: $(BUILD)/vm/bin/hostile
