@@ -150,7 +150,7 @@ void nca_queue_revoke_all(struct nca_device *ndev)
 }
 
 /* The device forgets the queue. On return it does not touch the rings any more. */
-void nca_queue_destroy_hw(struct nca_queue *queue)
+void nca_queue_stop_hw(struct nca_queue *queue)
 {
 	struct nca_device *ndev = queue->ndev;
 	struct nca_admin_cmd cmd = {
@@ -172,6 +172,12 @@ void nca_queue_destroy_hw(struct nca_queue *queue)
 		}
 		queue->hw_live = false;
 	}
+}
+
+/* Of one queue; a context that goes takes the mappings of all its queues with it. */
+static void nca_queue_destroy_hw(struct nca_queue *queue)
+{
+	nca_queue_stop_hw(queue);
 	if (queue->hw_mapped) {
 		nca_unmap_exec(queue->ctx, nca_queue_va(queue),
 			       (u64)queue->num_pages << PAGE_SHIFT);

@@ -71,7 +71,7 @@ void nca_queue_forget_ctx(struct nca_file *file, struct nca_ctx *ctx);
 
 void nca_queue_revoke(struct nca_queue *queue);
 void nca_queue_revoke_all(struct nca_device *ndev);
-void nca_queue_destroy_hw(struct nca_queue *queue);
+void nca_queue_stop_hw(struct nca_queue *queue);
 void nca_queue_release(struct nca_queue *queue);
 
 int nca_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *file);

@@ -271,7 +271,7 @@ int nca_ioctl_device_reset(struct drm_device *drm, void *data, struct drm_file *
 static void nca_watchdog_check(struct nca_device *ndev)
 {
 	unsigned int limit = READ_ONCE(nca_heartbeat_ms);
-	u32 status, heartbeat;
+	u32 status, generation, heartbeat;
 	s64 stood;
 
 	if (nca_state(ndev) != NCA_DEV_WORKING)
@@ -282,27 +282,31 @@ static void nca_watchdog_check(struct nca_device *ndev)
 	nca_event_poll_all(ndev);
 
 	status = nca_read(ndev, NCA_REG_STATUS);
+	generation = nca_read(ndev, NCA_REG_GENERATION);
+	heartbeat = nca_read(ndev, NCA_REG_HEARTBEAT);
+	/* It may have gone since the caller looked, and all-ones would pass for any trouble. */
+	if (!nca_hw_present(ndev))
+		return;
 	if (status & NCA_STATUS_FATAL) {
 		drm_err(&ndev->drm, "device reports a fatal error, cause %#x\n",
 			nca_read(ndev, NCA_REG_FATAL_CAUSE));
 		nca_reset_request(ndev, NCA_CAUSE_FATAL);
 		return;
 	}
-	if (nca_read(ndev, NCA_REG_GENERATION) != ndev->device_gen) {
+	if (generation != ndev->device_gen) {
 		drm_err(&ndev->drm, "device was reset behind the driver's back\n");
 		nca_reset_request(ndev, NCA_CAUSE_FATAL);
 		return;
 	}
-	heartbeat = nca_read(ndev, NCA_REG_HEARTBEAT);
 	if (heartbeat != ndev->heartbeat) {
 		ndev->heartbeat = heartbeat;
 		ndev->heartbeat_stalls = 0;
 		ndev->heartbeat_time = ktime_get();
 		return;
 	}
-	/* Seen twice: a single look may come late when this CPU was busy. */
+	/* Seen several times: one look may come late when this CPU was busy. */
 	stood = ktime_ms_delta(ktime_get(), ndev->heartbeat_time);
-	if (limit && ++ndev->heartbeat_stalls >= 2 && stood >= limit) {
+	if (limit && ++ndev->heartbeat_stalls >= 4 && stood >= limit) {
 		drm_err(&ndev->drm, "heartbeat has stood at %u for %lld ms\n", heartbeat, stood);
 		ndev->heartbeat_stalls = 0;
 		nca_reset_request(ndev, NCA_CAUSE_WATCHDOG);

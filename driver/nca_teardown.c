@@ -55,7 +55,7 @@ static void nca_teardown_hw(struct nca_ctx *ctx)
 			drm_dbg(&ndev->drm, "abort of context %u: %d\n", ctx->id, ret);
 	}
 	list_for_each_entry(queue, &ctx->queues, node)
-		nca_queue_destroy_hw(queue);
+		nca_queue_stop_hw(queue);
 
 	/*
 	 * Once CTX_DESTROY is answered the id may be given to another context,

@@ -106,8 +106,10 @@ void nca_user_uncharge_queue(struct nca_user *user)
  * @user: whose limit counts
  * @pages: how many
  *
- * CAP_IPC_LOCK exempts from RLIMIT_MEMLOCK, not from the user's limit, which
- * is the administrator's to set. Takes the mmap_lock of the calling process. The mm is remembered, without
+ * CAP_IPC_LOCK exempts from RLIMIT_MEMLOCK, not from the user's limit, which is
+ * the administrator's to set.
+ *
+ * Takes the mmap_lock of the calling process. The mm is remembered, without
  * keeping its pages, because the memory may be unpinned by another process or
  * by the teardown worker.
  *
