@@ -3,7 +3,8 @@
 #include "core_impl.h"
 
 /* Bounds what one instruction can cost the host, whatever the strides are. */
-#define DMA_MAX_BYTES	(1u << 28)
+#define DMA_MAX_BYTES	(1u << 26)
+#define DMA_MAX_DESCS	(1u << 22)
 
 static bool indexed(const struct nca_body_dma *d)
 {
@@ -150,6 +151,10 @@ int program_check_dma(struct check *c, struct pinst *p)
 	if (ret)
 		return ret;
 	p->dma.descs = nca_dma_descriptors(d, &p->dma.desc_bytes);
+	if (p->dma.descs > DMA_MAX_DESCS)
+		return program_fault(c, NCA_RULE_SHAPE, p->dma.descs,
+				     "%llu descriptors, at most %u in one transfer",
+				     (unsigned long long)p->dma.descs, DMA_MAX_DESCS);
 	p->dma.bytes = (uint64_t)elems * (dst_elem > src_elem ? dst_elem : src_elem);
 	p->dma.desc_ticks = (uint32_t)nca_dma_desc_ticks(c->target, p->dma.desc_bytes);
 	return 0;

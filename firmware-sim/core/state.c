@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Memories of a launch, the pool of states, begin and end. */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,10 +102,17 @@ static struct core_state *state_alloc(struct core *core)
 	return st;
 }
 
+/* clang 14 does not know "f16c" as an argument of __builtin_cpu_supports(). */
+static bool has_f16c(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
 static const struct core_kernels *choose_kernels(enum core_simd simd)
 {
-	bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-		    __builtin_cpu_supports("f16c");
+	bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
 		      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
 		      __builtin_cpu_supports("avx512vl");

@@ -7,3 +7,9 @@ test_core_SRCS := $(addprefix tests/core/, main.c harness.c test_engine.c test_t
 test_core_ARCHIVES := ncasim
 test_core_LIBS := -lcunit -lm
 test_core_TSAN := yes
+
+# Programs a tenant might write, through the loader and the executor.
+FUZZERS += fuzz_core
+fuzz_core_SRCS := tests/fuzz/fuzz_core.c
+fuzz_core_ARCHIVES := ncasim
+$(OBJ)/tests/fuzz/fuzz_core.o: FILE_CFLAGS := -I.
