@@ -544,6 +544,7 @@ void trace_command(struct trace *t, uint32_t ctx, uint32_t queue, const char *na
 		   uint64_t start_ns, uint64_t end_ns, uint32_t status);
 void trace_core(struct trace *t, uint32_t core, uint32_t ctx, const char *name, uint64_t start_ns,
 		uint64_t end_ns);
+void trace_fault(struct trace *t, const struct launch *l, uint64_t at_ns);
 void trace_launch_hooks(struct launch *l);
 
 #endif

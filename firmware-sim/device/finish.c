@@ -84,6 +84,7 @@ void launch_finish(struct ncasim *dev, struct launch *l)
 		};
 
 		fault_record(dev, &rec);
+		trace_fault(dev->trace, l, rec.time_ns);
 	}
 	queue_complete(dev, q, status, detail, l->start, end, l->core,
 		       ok ? 0 : l->fault.engine & NCA_CQE_ENGINE_MASK);

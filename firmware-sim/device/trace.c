@@ -22,6 +22,7 @@ struct trace {
 	FILE *f;
 	bool any;
 	bool named_ctx[DEV_CONTEXTS + 1];
+	bool named_queue[DEV_CONTEXTS + 1][DEV_QUEUES];
 };
 
 static void begin(struct trace *t)
@@ -103,6 +104,10 @@ void trace_command(struct trace *t, uint32_t ctx, uint32_t queue, const char *wh
 		t->named_ctx[ctx] = true;
 		name(t, "process_name", PID_CTX(ctx), 0, "context %u", ctx);
 	}
+	if (!t->named_queue[ctx][queue]) {
+		t->named_queue[ctx][queue] = true;
+		name(t, "thread_name", PID_CTX(ctx), queue, "queue %u", queue);
+	}
 	begin(t);
 	fprintf(t->f, "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,", what, PID_CTX(ctx), queue);
 	times(t, start_ns, end_ns);
@@ -124,39 +129,82 @@ void trace_core(struct trace *t, uint32_t core, uint32_t ctx, const char *what, 
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* ---- From the core, on a worker's thread: ticks are the launch's own ---------------------- */
-static void hook(struct launch *l, uint32_t tid, const char *fmt, uint32_t a, uint32_t b,
-		 uint64_t start, uint64_t end)
+/* A fault as an instant event, with the sentence that says which rule and value. */
+void trace_fault(struct trace *t, const struct launch *l, uint64_t at_ns)
 {
-	struct trace *t = l->dev->trace;
-	char text[64];
+	const char *p = l->fault.text;
 
-	snprintf(text, sizeof(text), fmt, a, b);
+	if (!t)
+		return;
 	pthread_mutex_lock(&t->lock);
 	begin(t);
-	fprintf(t->f, "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,", text, PID_CORE(l->core),
+	fprintf(t->f, "{\"ph\":\"i\",\"s\":\"p\",\"pid\":%u,\"tid\":%u,\"ts\":%llu.%03u,\"name\":\"fault: ",
+		PID_CORE(l->core), TID_ARBITER, (unsigned long long)(at_ns / 1000),
+		(unsigned int)(at_ns % 1000));
+	for (; *p; p++)
+		fputc(*p == '"' || *p == '\\' || (unsigned char)*p < ' ' ? '\'' : *p, t->f);
+	fprintf(t->f, "\",\"args\":{\"ctx\":%u,\"engine\":%u,\"pc\":%u,\"rule\":%u,\"address\":\"0x%llx\"}}",
+		l->ctx->id, l->fault.engine, l->fault.pc, l->fault.rule,
+		(unsigned long long)l->fault.address);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static const char *opcode_name(uint8_t op)
+{
+	static const char *const name[256] = {
+		[NCA_OP_NOP] = "NOP", [NCA_OP_HALT] = "HALT", [NCA_OP_MOVI] = "MOVI",
+		[NCA_OP_ALU] = "ALU", [NCA_OP_BRANCH] = "BRANCH", [NCA_OP_LOADARG] = "LOADARG",
+		[NCA_OP_DMA] = "DMA", [NCA_OP_LDSTAT] = "LDSTAT", [NCA_OP_MATMUL] = "MATMUL",
+		[NCA_OP_TRANSPOSE] = "TRANSPOSE", [NCA_OP_COPY] = "COPY",
+		[NCA_OP_TENSOR_TENSOR] = "TENSOR_TENSOR", [NCA_OP_TENSOR_SCALAR] = "TENSOR_SCALAR",
+		[NCA_OP_SCALAR_TENSOR] = "SCALAR_TENSOR", [NCA_OP_REDUCE] = "REDUCE",
+		[NCA_OP_SCAN] = "SCAN", [NCA_OP_SELECT] = "SELECT", [NCA_OP_COPY_PRED] = "COPY_PRED",
+		[NCA_OP_BN_STATS] = "BN_STATS", [NCA_OP_BN_AGGR] = "BN_AGGR", [NCA_OP_MAX8] = "MAX8",
+		[NCA_OP_INDEX8] = "INDEX8", [NCA_OP_RECIPROCAL] = "RECIPROCAL",
+		[NCA_OP_SHUFFLE] = "SHUFFLE", [NCA_OP_TRANSPOSE32] = "TRANSPOSE32",
+		[NCA_OP_MEMSET] = "MEMSET", [NCA_OP_ACTIVATE] = "ACTIVATE", [NCA_OP_IOTA] = "IOTA",
+		[NCA_OP_AFFINE_SELECT] = "AFFINE_SELECT", [NCA_OP_GATHER] = "GATHER",
+		[NCA_OP_SCATTER] = "SCATTER", [NCA_OP_TOPK] = "TOPK",
+		[NCA_OP_PART_REDUCE] = "PART_REDUCE", [NCA_OP_PART_BROADCAST] = "PART_BROADCAST",
+	};
+
+	return name[op] ? name[op] : "?";
+}
+
+/* ---- From the core, on a worker's thread: ticks are the launch's own ---------------------- */
+static void hook(struct launch *l, uint32_t tid, const char *what, uint64_t start, uint64_t end,
+		 const char *key, uint64_t value, uint32_t op_id)
+{
+	struct trace *t = l->dev->trace;
+
+	pthread_mutex_lock(&t->lock);
+	begin(t);
+	fprintf(t->f, "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,", what, PID_CORE(l->core),
 		tid);
 	times(t, to_ns(l->dev, l->base + start), to_ns(l->dev, l->base + end));
-	fprintf(t->f, ",\"args\":{\"ctx\":%u}}", l->ctx->id);
+	fprintf(t->f, ",\"args\":{\"ctx\":%u,\"%s\":%llu,\"node\":%u}}", l->ctx->id, key,
+		(unsigned long long)value, op_id);
 	pthread_mutex_unlock(&t->lock);
 }
 
 static void on_inst(void *opaque, uint32_t engine, const struct nca_inst *inst, uint32_t pc,
 		    uint64_t start, uint64_t end)
 {
-	(void)pc;
-	hook(opaque, TID_ENGINE(engine), "op 0x%02x, node %u", inst->opcode, inst->op_id, start, end);
+	hook(opaque, TID_ENGINE(engine), opcode_name(inst->opcode), start, end, "pc", pc, inst->op_id);
 }
 
 static void on_wait(void *opaque, uint32_t engine, uint32_t sem, uint64_t start, uint64_t end)
 {
-	hook(opaque, TID_WAIT(engine), "semaphore %u", sem, 0, start, end);
+	char what[32];
+
+	snprintf(what, sizeof(what), "semaphore %u", sem);
+	hook(opaque, TID_WAIT(engine), what, start, end, "semaphore", sem, 0);
 }
 
 static void on_dma(void *opaque, uint32_t dma_engine, uint32_t op_id, uint64_t bytes,
 		   uint64_t start, uint64_t end)
 {
-	hook(opaque, TID_DMA(dma_engine), "%u bytes, node %u", (uint32_t)bytes, op_id, start, end);
+	hook(opaque, TID_DMA(dma_engine), "transfer", start, end, "bytes", bytes, op_id);
 }
 
 void trace_launch_hooks(struct launch *l)

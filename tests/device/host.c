@@ -194,6 +194,7 @@ static uint16_t map(struct host *h, struct hctx *ctx, uint64_t va, uint64_t addr
 	cmd.map.extents = 1;
 	cmd.map.flags = flags;
 	status = host_admin(h, &cmd, NULL);
+	memset(page, 0, sizeof(*page));	/* the next allocation gets it back, zeroed */
 	h->used = mark;
 	return status;
 }

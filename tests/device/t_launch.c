@@ -277,7 +277,7 @@ static void traced(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"traceEvents\":["));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"LAUNCH\""));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"core 3\""));
-	CU_ASSERT_PTR_NOT_NULL(strstr(text, "op 0x01, node 0"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"HALT\""));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"dur\":1.000"));
 	CU_ASSERT_STRING_EQUAL(text + n - 5, "}\n]}\n");
 }
