@@ -7,27 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core_impl.h"
-
-struct operand {
-	uint8_t *base;
-	uint32_t *off;
-	uint32_t dtype;
-	uint32_t n;		/* elements per partition */
-};
-
-struct ew {
-	struct exec *x;
-	const struct core_kernels *k;
-	const struct nca_body_ew *b;
-	enum domain dom;
-	uint32_t lanes;
-	struct operand dst, src0, src1;
-	uint32_t s[2][LANES] __attribute__((aligned(64)));
-	uint32_t acc[LANES] __attribute__((aligned(64)));
-	bool reduced;		/* src1 receives a reduction */
-	bool acc_valid;
-};
+#include "exec_ew.h"
 
 /* True if walking @a twice the same way never meets an element it has passed. */
 static bool injective(const struct nca_ap *a)
@@ -99,6 +79,12 @@ static int resolve(struct ew *e, const struct nca_ap *a, const struct box *b, ui
 	return 0;
 }
 
+/* Source and destination are walked in different orders. */
+static bool by_index(uint32_t opcode)
+{
+	return opcode == NCA_OP_GATHER || opcode == NCA_OP_SCATTER;
+}
+
 static int resolve_src(struct ew *e, int which, const struct nca_ap *a, const struct box *b,
 		       struct operand *o, uint32_t dlo, uint32_t dhi)
 {
@@ -109,9 +95,25 @@ static int resolve_src(struct ew *e, int which, const struct nca_ap *a, const st
 		return -1;
 	if (e->x->st->launch.timed_only || b->mem != d->mem || lo >= dhi || dlo >= hi ||
 	    b->part >= d->part + d->nparts || d->part >= b->part + b->nparts ||
-	    same_walk(a, &e->b->dst))
+	    (same_walk(a, &e->b->dst) && !by_index(e->x->in->opcode)))
 		return 0;
 	return snapshot(e, which, b, lo, hi, o);
+}
+
+/*
+ * What an accumulating reduction adds to is an operand like any other: it is
+ * taken before this instruction writes anything, even over itself.
+ */
+static int resolve_old(struct ew *e, const struct nca_ap *a, const struct box *b,
+		       const struct operand *dst, uint32_t lo, uint32_t hi)
+{
+	e->old = *dst;
+	if (!(e->x->in->flags & NCA_F_ACC_REDUCE) || e->x->st->launch.timed_only ||
+	    (!e->reduced && injective(a)))
+		return 0;
+	e->old.off = e->x->core->off[3];
+	memcpy(e->old.off, dst->off, dst->n * sizeof(*dst->off));
+	return snapshot(e, 2, b, lo, hi, &e->old);
 }
 
 /* Box of a scalar in memory: they follow the tensor sources, in order. */
@@ -127,7 +129,9 @@ static int resolve_scalar(struct ew *e, const struct nca_scalar *s, uint32_t *ro
 		value = e->x->st->stream[e->x->engine].reg[s->value];
 		/* fall through */
 	case NCA_SCALAR_IMM:
-		if (s->dtype == NCA_INT32 && e->dom == DOM_FP)
+		/* The first and the step of positions stay integers beside FP32 data. */
+		if (s->dtype == NCA_INT32 && e->dom == DOM_FP &&
+		    e->x->in->opcode != NCA_OP_AFFINE_SELECT)
 			value = float_bits((float)(int32_t)value);
 		for (uint32_t i = 0; i < LANES; i++)
 			row[i] = value;
@@ -142,12 +146,6 @@ static int resolve_scalar(struct ew *e, const struct nca_scalar *s, uint32_t *ro
 				   DOM_FP);
 		return 0;
 	}
-}
-
-static void load(struct ew *e, uint32_t *row, const struct operand *o, uint32_t r0, uint32_t n,
-		 enum domain dom)
-{
-	e->k->load(row, o->base, o->off + r0, n, e->lanes, o->dtype, dom);
 }
 
 static void scalar_op(struct ew *e, uint32_t *a, int which, uint32_t n, bool reverse)
@@ -178,7 +176,7 @@ static void reduced_store(struct ew *e, const struct operand *o, uint32_t index,
 	uint32_t *old = e->x->core->row[2];
 
 	if (e->x->in->flags & NCA_F_ACC_REDUCE) {
-		load(e, old, o, index, 1, e->dom);
+		ew_load(e, old, &e->old, index, 1, e->dom);
 		e->k->alu(e->acc, old, 0, 1, e->lanes, op, e->dom, true);
 	}
 	e->k->store(o->base, o->off + index, e->acc, 1, e->lanes, o->dtype, e->dom);
@@ -191,12 +189,12 @@ static void copy_predicated(struct ew *e, uint32_t r0, uint32_t n, const uint32_
 	uint32_t *a = e->x->core->row[0], *b = e->x->core->row[1], off[CHUNK];
 
 	/* The new value in the bits of dst's type: the old one must come out untouched. */
-	load(e, a, &e->src0, r0, n, e->dom);
+	ew_load(e, a, &e->src0, r0, n, e->dom);
 	for (uint32_t i = 0; i < n; i++)
 		off[i] = i * ROW_BYTES;
 	memset(b, 0, n * ROW_BYTES);
 	e->k->store((uint8_t *)b, off, a, n, e->lanes, e->dst.dtype, e->dom);
-	load(e, a, &e->dst, r0, n, DOM_BITS);
+	ew_load(e, a, &e->dst, r0, n, DOM_BITS);
 	e->k->select(b, a, LANES, mask, n, e->lanes, mask_fp);
 	e->k->store(e->dst.base, e->dst.off + r0, b, n, e->lanes, e->dst.dtype, DOM_BITS);
 }
@@ -224,44 +222,44 @@ static void chunk(struct ew *e, uint32_t r0, uint32_t n)
 			memcpy(a + i * LANES, e->s[0], sizeof(e->s[0]));
 		break;
 	case NCA_OP_COPY:
-		load(e, a, &e->src0, r0, n, e->dom);
+		ew_load(e, a, &e->src0, r0, n, e->dom);
 		break;
 	case NCA_OP_TENSOR_TENSOR:
-		load(e, a, &e->src0, r0, n, e->dom);
-		load(e, b_rows, &e->src1, r0, n, e->dom);
+		ew_load(e, a, &e->src0, r0, n, e->dom);
+		ew_load(e, b_rows, &e->src1, r0, n, e->dom);
 		k->alu(a, b_rows, LANES, n, e->lanes, b->op0, e->dom, false);
 		break;
 	case NCA_OP_TENSOR_SCALAR:
-		load(e, a, &e->src0, r0, n, e->dom);
+		ew_load(e, a, &e->src0, r0, n, e->dom);
 		scalar_op(e, a, 0, n, flags & NCA_F_REVERSE0);
 		scalar_op(e, a, 1, n, flags & NCA_F_REVERSE1);
 		break;
 	case NCA_OP_SCALAR_TENSOR:
-		load(e, a, &e->src0, r0, n, e->dom);
+		ew_load(e, a, &e->src0, r0, n, e->dom);
 		scalar_op(e, a, 0, n, flags & NCA_F_REVERSE0);
-		load(e, b_rows, &e->src1, r0, n, e->dom);
+		ew_load(e, b_rows, &e->src1, r0, n, e->dom);
 		k->alu(a, b_rows, LANES, n, e->lanes, b->op1, e->dom, flags & NCA_F_REVERSE1);
 		break;
 	case NCA_OP_SCAN:
-		load(e, a, &e->src0, r0, n, e->dom);
-		load(e, b_rows, &e->src1, r0, n, e->dom);
+		ew_load(e, a, &e->src0, r0, n, e->dom);
+		ew_load(e, b_rows, &e->src1, r0, n, e->dom);
 		scan(e, a, b_rows, n);
 		break;
 	case NCA_OP_SELECT:
-		load(e, a, &e->src0, r0, n, e->dom);
-		load(e, mask, &e->src1, r0, n, mask_fp ? DOM_FP : DOM_BITS);
+		ew_load(e, a, &e->src0, r0, n, e->dom);
+		ew_load(e, mask, &e->src1, r0, n, mask_fp ? DOM_FP : DOM_BITS);
 		k->select(a, e->s[0], 0, mask, n, e->lanes, mask_fp);
 		break;
 	case NCA_OP_COPY_PRED:
-		load(e, mask, &e->src1, r0, n, mask_fp ? DOM_FP : DOM_BITS);
+		ew_load(e, mask, &e->src1, r0, n, mask_fp ? DOM_FP : DOM_BITS);
 		copy_predicated(e, r0, n, mask, mask_fp);
 		return;
 	case NCA_OP_RECIPROCAL:
-		load(e, a, &e->src0, r0, n, e->dom);
+		ew_load(e, a, &e->src0, r0, n, e->dom);
 		k->func(a, n, e->lanes, NCA_FUNC_RECIPROCAL, 0);
 		break;
 	case NCA_OP_ACTIVATE:
-		load(e, a, &e->src0, r0, n, DOM_FP);
+		ew_load(e, a, &e->src0, r0, n, DOM_FP);
 		if (b->s0.kind)
 			k->alu(a, e->s[0], 0, n, e->lanes, NCA_ALU_MUL, DOM_FP, false);
 		if (b->s1.kind)
@@ -282,7 +280,7 @@ static void exec_reduce(struct ew *e)
 		for (uint32_t i = 0; i < group; i += CHUNK) {
 			uint32_t n = group - i < CHUNK ? group - i : CHUNK;
 
-			load(e, a, &e->src0, j * group + i, n, e->dom);
+			ew_load(e, a, &e->src0, j * group + i, n, e->dom);
 			reduce(e, a, n, e->b->op0);
 		}
 		reduced_store(e, &e->dst, j, e->b->op0);
@@ -303,24 +301,31 @@ int exec_ew(struct exec *x)
 	e.acc_valid = false;
 	e.src1.dtype = b->src1.dtype;
 	e.reduced = x->p->ndst > 1;
+	e.src0.n = 0;
 	if (resolve(&e, &b->dst, &x->p->dst[0], x->core->off[0], &e.dst, &dlo, &dhi))
 		return -1;
 	if (b->src0.nparts &&
 	    resolve_src(&e, 0, &b->src0, &x->p->src[box++], &e.src0, dlo, dhi))
 		return -1;
 	if (e.reduced) {
-		if (resolve(&e, &b->src1, &x->p->dst[1], x->core->off[2], &e.src1, &lo, &hi))
+		if (resolve(&e, &b->src1, &x->p->dst[1], x->core->off[2], &e.src1, &lo, &hi) ||
+		    resolve_old(&e, &b->src1, &x->p->dst[1], &e.src1, lo, hi))
 			return -1;
 		box += !!(x->in->flags & NCA_F_ACC_REDUCE);
-	} else if (b->src1.nparts &&
+	} else if (x->in->opcode != NCA_OP_SHUFFLE && b->src1.nparts &&
 		   resolve_src(&e, 1, &b->src1, &x->p->src[box++], &e.src1, dlo, dhi)) {
 		return -1;
 	}
-	if (resolve_scalar(&e, &b->s0, e.s[0], &box) || resolve_scalar(&e, &b->s1, e.s[1], &box))
+	if (x->in->opcode != NCA_OP_SHUFFLE && (resolve_scalar(&e, &b->s0, e.s[0], &box) ||
+						resolve_scalar(&e, &b->s1, e.s[1], &box)))
 		return -1;
 	if (x->st->launch.timed_only)
 		return 0;
+	if (ew_is_lanes(x->in->opcode))
+		return ew_lanes(&e);
 	if (x->in->opcode == NCA_OP_REDUCE) {
+		if (resolve_old(&e, &b->dst, &x->p->dst[0], &e.dst, dlo, dhi))
+			return -1;
 		exec_reduce(&e);
 		return 0;
 	}

@@ -8,16 +8,29 @@
 
 #include "core_impl.h"
 
+/* Bounds what one instruction can cost the host. */
+#define TOPK_MAX	1024u
+
 #define E_V	(1u << NCA_ENGINE_VECTOR)
 #define E_S	(1u << NCA_ENGINE_SCALAR)
 #define E_G	(1u << NCA_ENGINE_GPSIMD)
 
 enum use { NO, MAY, MUST };
-enum src1_role { NONE, IN, MASK, INDEX, REDUCED };
+enum src1_role { NONE, IN, MASK, INDEX, REDUCED, POSITIONS };
 enum shape {
 	SAME,		/* dst, src0 and an input src1 have equally many elements */
 	FILL,		/* only dst */
 	REDUCING,	/* dst has the outer dimensions of src0 */
+	STATS,		/* dst 6 */
+	AGGR,		/* src0 groups of 3, dst 2 */
+	EIGHT,		/* dst 8 of at least 8 */
+	EIGHT_OF,	/* dst 8, src1 8 */
+	BLOCKS,		/* like SAME, 32 x 32 blocks */
+	BY_INDEX,	/* dst and src1 agree */
+	TO_INDEX,	/* src0 and src1 agree */
+	LARGEST,	/* dst and src1 of param elements */
+	TO_ONE,		/* like SAME, dst has one partition */
+	FROM_ONE,	/* like SAME, src0 has one partition */
 };
 
 struct form {
@@ -47,6 +60,21 @@ static const struct form forms[256] = {
 	[NCA_OP_COPY_PRED] = { .engines = E_V | E_G, .src0 = MUST, .src1 = MASK },
 	[NCA_OP_RECIPROCAL] = { .engines = E_V, .src0 = MUST },
 	[NCA_OP_MEMSET] = { .engines = E_V | E_G, .s0 = MUST, .shape = FILL },
+	[NCA_OP_BN_STATS] = { .engines = E_V, .src0 = MUST, .shape = STATS },
+	[NCA_OP_BN_AGGR] = { .engines = E_V, .src0 = MUST, .shape = AGGR },
+	[NCA_OP_MAX8] = { .engines = E_V, .src0 = MUST, .shape = EIGHT },
+	[NCA_OP_INDEX8] = { .engines = E_V, .src0 = MUST, .src1 = IN, .shape = EIGHT_OF },
+	[NCA_OP_SHUFFLE] = { .engines = E_V, .src0 = MUST, .shape = BLOCKS },
+	[NCA_OP_TRANSPOSE32] = { .engines = E_V, .src0 = MUST, .shape = BLOCKS },
+	[NCA_OP_IOTA] = { .engines = E_G, .s0 = MUST, .s1 = MUST, .param = MAY, .shape = FILL },
+	[NCA_OP_AFFINE_SELECT] = { .engines = E_G, .src0 = MUST, .s0 = MUST, .s1 = MUST, .op0 = MUST,
+				   .func = MUST, .param = MAY },
+	[NCA_OP_GATHER] = { .engines = E_G, .src0 = MUST, .src1 = INDEX, .shape = BY_INDEX },
+	[NCA_OP_SCATTER] = { .engines = E_G, .src0 = MUST, .src1 = INDEX, .shape = TO_INDEX },
+	[NCA_OP_TOPK] = { .engines = E_G, .src0 = MUST, .src1 = POSITIONS, .param = MUST,
+			  .shape = LARGEST },
+	[NCA_OP_PART_REDUCE] = { .engines = E_G, .src0 = MUST, .op0 = MUST, .shape = TO_ONE },
+	[NCA_OP_PART_BROADCAST] = { .engines = E_G, .src0 = MUST, .shape = FROM_ONE },
 	[NCA_OP_ACTIVATE] = { .engines = E_S, .src0 = MUST, .src1 = REDUCED, .s0 = MAY, .s1 = MAY,
 			      .func = MUST, .param = MAY, .flags = NCA_F_ACC_REDUCE },
 };
@@ -158,11 +186,26 @@ static uint8_t domain(const struct nca_inst *in, const struct form *f)
 	const struct nca_body_ew *b = &in->ew;
 	const struct nca_scalar *s[2] = { &b->s0, &b->s1 };
 
-	if ((in->opcode == NCA_OP_COPY || in->opcode == NCA_OP_COPY_PRED) &&
-	    b->dst.dtype == b->src0.dtype)
+	switch (in->opcode) {
+	case NCA_OP_COPY:
+	case NCA_OP_COPY_PRED:
+	case NCA_OP_PART_BROADCAST:
+		if (b->dst.dtype == b->src0.dtype)
+			return DOM_BITS;
+		break;
+	case NCA_OP_SHUFFLE:
+	case NCA_OP_TRANSPOSE32:
+	case NCA_OP_GATHER:
+	case NCA_OP_SCATTER:
 		return DOM_BITS;
-	if (in->opcode == NCA_OP_ACTIVATE || in->opcode == NCA_OP_RECIPROCAL)
+	case NCA_OP_ACTIVATE:
+	case NCA_OP_RECIPROCAL:
+	case NCA_OP_BN_STATS:
+	case NCA_OP_BN_AGGR:
 		return DOM_FP;
+	default:
+		break;
+	}
 	if (f->src0 && !is_integer(b->src0.dtype))
 		return DOM_FP;
 	if (f->src1 == IN && !is_integer(b->src1.dtype))
@@ -171,6 +214,29 @@ static uint8_t domain(const struct nca_inst *in, const struct form *f)
 		if (s[i]->kind && s[i]->dtype != NCA_INT32)
 			return DOM_FP;
 	return f->src0 && b->src0.dtype == NCA_UINT32 ? DOM_UINT : DOM_INT;
+}
+
+static int check_affine(struct check *c)
+{
+	const struct nca_body_ew *b = &c->in->ew;
+
+	if (b->op0 < NCA_ALU_EQ || b->op0 > NCA_ALU_GE)
+		return program_fault(c, NCA_RULE_BAD_ENCODING, b->op0, "op0: %u is no comparison",
+				     b->op0);
+	return 0;
+}
+
+/* Positions are integers: their first and step must be, too. */
+static int check_affine_scalars(struct check *c)
+{
+	const struct nca_scalar *s[2] = { &c->in->ew.s0, &c->in->ew.s1 };
+
+	for (int i = 0; i < 2; i++)
+		if ((s[i]->kind != NCA_SCALAR_IMM && s[i]->kind != NCA_SCALAR_REG) ||
+		    s[i]->dtype != NCA_INT32)
+			return program_fault(c, NCA_RULE_DTYPE, s[i]->dtype,
+					     "s%d must be an INT32 immediate or register", i);
+	return 0;
 }
 
 static int check_ops(struct check *c, struct pinst *p, const struct form *f)
@@ -183,7 +249,9 @@ static int check_ops(struct check *c, struct pinst *p, const struct form *f)
 	    (f->s1 == MAY && f->op1 && !b->s1.kind != !b->op1))
 		return program_fault(c, NCA_RULE_BAD_ENCODING, b->op0,
 				     "an operation and its scalar must come together");
-	ret = check_op(c, p, "op0", b->op0, f->op0, f->shape == REDUCING);
+	ret = check_op(c, p, "op0", b->op0, f->op0, f->shape == REDUCING || f->shape == TO_ONE);
+	if (!ret && c->in->opcode == NCA_OP_AFFINE_SELECT)
+		ret = check_affine(c);
 	if (!ret)
 		ret = check_op(c, p, "op1", b->op1, f->op1, false);
 	if (!ret)
@@ -193,9 +261,9 @@ static int check_ops(struct check *c, struct pinst *p, const struct form *f)
 	if ((c->in->flags & NCA_F_ACC_REDUCE) && f->src1 == REDUCED && !reduced)
 		return program_fault(c, NCA_RULE_BAD_ENCODING, c->in->flags,
 				     "ACC_REDUCE without a reduction");
-	if (f->func ? b->func >= NCA_FUNC_COUNT : b->func)
+	if (f->func ? b->func >= (f->src1 == REDUCED ? NCA_FUNC_COUNT : NCA_FILL_COUNT) : b->func)
 		return program_fault(c, NCA_RULE_BAD_ENCODING, b->func, "no function %u", b->func);
-	if (f->func && b->func != NCA_FUNC_LRELU && b->func != NCA_FUNC_ELU && b->param)
+	if (c->in->opcode == NCA_OP_ACTIVATE && b->func != NCA_FUNC_LRELU && b->func != NCA_FUNC_ELU && b->param)
 		return program_fault(c, NCA_RULE_BAD_ENCODING, b->param,
 				     "function %u takes no parameter", b->func);
 	if (!f->param && b->param)
@@ -206,6 +274,7 @@ static int check_ops(struct check *c, struct pinst *p, const struct form *f)
 static int check_src1(struct check *c, struct pinst *p, const struct form *f)
 {
 	const struct nca_body_ew *b = &c->in->ew;
+	uint32_t want;
 	int ret;
 
 	if (f->src1 == NONE || (f->src1 == REDUCED && !b->src1.nparts)) {
@@ -213,12 +282,17 @@ static int check_src1(struct check *c, struct pinst *p, const struct form *f)
 			return 0;
 		return program_fault(c, NCA_RULE_BAD_ENCODING, 0, "src1 is not zero");
 	}
-	ret = program_check_ap(c, &b->src1, "src1", spaces(c), f->src1 == REDUCED ?
+	ret = program_check_ap(c, &b->src1, "src1", spaces(c),
+			       f->src1 == REDUCED || f->src1 == POSITIONS ?
 			       &p->dst[p->ndst++] : &p->src[p->nsrc++]);
 	if (ret)
 		return ret;
-	if (b->src1.nparts != b->dst.nparts ||
-	    nca_ap_elems(&b->src1) != (f->src1 == REDUCED ? 1 : nca_ap_elems(&b->dst)))
+	if (f->src1 == INDEX && !is_integer(b->src1.dtype))
+		return program_fault(c, NCA_RULE_DTYPE, b->src1.dtype,
+				     "src1: data type %u is no index", b->src1.dtype);
+	want = f->src1 == REDUCED ? 1 : f->shape == TO_INDEX ? nca_ap_elems(&b->src0) :
+	       nca_ap_elems(&b->dst);
+	if (b->src1.nparts != b->dst.nparts || nca_ap_elems(&b->src1) != want)
 		return program_fault(c, NCA_RULE_SHAPE, nca_ap_elems(&b->src1),
 				     "src1: %u partitions of %u elements do not fit dst (%u of %u)",
 				     b->src1.nparts, nca_ap_elems(&b->src1), b->dst.nparts,
@@ -231,25 +305,75 @@ static int check_src1(struct check *c, struct pinst *p, const struct form *f)
 	return 0;
 }
 
-static int check_shape(struct check *c, const struct form *f)
+/* What the instruction makes of src0: elements per partition; 0: impossible. */
+static uint32_t result_elems(const struct check *c, const struct form *f)
 {
 	const struct nca_body_ew *b = &c->in->ew;
-	uint32_t want = nca_ap_elems(&b->src0);
+	uint32_t n = nca_ap_elems(&b->src0);
+
+	switch (f->shape) {
+	case REDUCING:
+		for (uint32_t d = 4 - b->param; d < 4; d++)
+			n /= b->src0.size[d];
+		return n;
+	case STATS:
+		return 6;
+	case AGGR:
+		return n % 3 ? 0 : 2;
+	case EIGHT:
+		return n < 8 ? 0 : 8;
+	case EIGHT_OF:
+		return 8;
+	case BLOCKS:
+		return b->dst.nparts % 32 || (c->in->opcode == NCA_OP_TRANSPOSE32 && n % 32) ? 0 : n;
+	case BY_INDEX:
+	case TO_INDEX:
+		return nca_ap_elems(&b->dst);
+	case LARGEST:
+		return b->param > n ? 0 : b->param;
+	default:
+		return n;
+	}
+}
+
+static int check_shape(struct check *c, const struct pinst *p, const struct form *f)
+{
+	const struct nca_body_ew *b = &c->in->ew;
+	uint32_t lanes = f->shape == TO_ONE || f->shape == FROM_ONE ? 1 : b->src0.nparts;
 
 	if (f->shape == FILL)
 		return 0;
-	if (f->shape == REDUCING) {
-		if (b->param < 1 || b->param > 4)
-			return program_fault(c, NCA_RULE_BAD_ENCODING, b->param,
-					     "a reduction over %u dimensions", b->param);
-		for (uint32_t d = 4 - b->param; d < 4; d++)
-			want /= b->src0.size[d];
-	}
-	if (b->src0.nparts == b->dst.nparts && nca_ap_elems(&b->dst) == want)
+	if (f->shape == REDUCING && (b->param < 1 || b->param > 4))
+		return program_fault(c, NCA_RULE_BAD_ENCODING, b->param,
+				     "a reduction over %u dimensions", b->param);
+	if (f->shape == LARGEST && (b->param < 1 || b->param > TOPK_MAX))
+		return program_fault(c, NCA_RULE_BAD_ENCODING, b->param, "the %u largest, 1 to %u",
+				     b->param, TOPK_MAX);
+	if (p->dom == DOM_BITS && b->dst.dtype != b->src0.dtype)
+		return program_fault(c, NCA_RULE_DTYPE, b->dst.dtype,
+				     "data types %u and %u differ where bits are kept",
+				     b->src0.dtype, b->dst.dtype);
+	if (lanes == (f->shape == FROM_ONE ? b->src0.nparts : b->dst.nparts) &&
+	    nca_ap_elems(&b->dst) == result_elems(c, f))
 		return 0;
 	return program_fault(c, NCA_RULE_SHAPE, nca_ap_elems(&b->dst),
-			     "dst: %u partitions of %u elements, the inputs make %u of %u",
-			     b->dst.nparts, nca_ap_elems(&b->dst), b->src0.nparts, want);
+			     "dst: %u partitions of %u elements do not fit src0: %u of %u",
+			     b->dst.nparts, nca_ap_elems(&b->dst), b->src0.nparts,
+			     nca_ap_elems(&b->src0));
+}
+
+/* The mask of a shuffle lies where the others have src1 and their scalars. */
+static int check_shuffle(struct check *c, const struct pinst *p, const struct form *f)
+{
+	const struct nca_body_shuffle *b = &c->in->shuffle;
+
+	for (int i = 0; i < 32; i++)
+		if (b->mask[i] >= 32)
+			return program_fault(c, NCA_RULE_BAD_ENCODING, b->mask[i],
+					     "mask[%d] is %u, at most 31", i, b->mask[i]);
+	if (!all_zero(b->rsvd, sizeof(b->rsvd)))
+		return program_fault(c, NCA_RULE_BAD_ENCODING, 0, "reserved bytes are not zero");
+	return check_shape(c, p, f);
 }
 
 int program_check_ew(struct check *c, struct pinst *p)
@@ -270,14 +394,18 @@ int program_check_ew(struct check *c, struct pinst *p)
 		ret = program_check_ap(c, &b->src0, "src0", spaces(c), &p->src[p->nsrc++]);
 	else if (!ret && !all_zero(&b->src0, sizeof(b->src0)))
 		ret = program_fault(c, NCA_RULE_BAD_ENCODING, 0, "src0 is not zero");
+	if (!ret && in->opcode == NCA_OP_SHUFFLE)
+		return check_shuffle(c, p, f);
 	if (!ret)
 		ret = check_src1(c, p, f);
 	if (!ret)
 		ret = check_scalar(c, p, &b->s0, "s0", f->s0);
 	if (!ret)
 		ret = check_scalar(c, p, &b->s1, "s1", f->s1);
+	if (!ret && (in->opcode == NCA_OP_IOTA || in->opcode == NCA_OP_AFFINE_SELECT))
+		ret = check_affine_scalars(c);
 	if (!ret)
-		ret = check_shape(c, f);
+		ret = check_shape(c, p, f);
 	if (!ret)
 		ret = check_ops(c, p, f);
 	if (ret)

@@ -68,7 +68,6 @@ uint32_t rng_below(struct rng *r, uint32_t n);
 /* A float from a mix of ordinary numbers, special values and random bits. */
 uint32_t rng_float_bits(struct rng *r);
 
-struct core *const *test_cores_all(void);
 void test_cores_free(void);
 
 #define SIMDS	3
@@ -80,6 +79,7 @@ void suite_engine(void);
 void suite_random(void);
 void suite_tables(void);
 void suite_func(void);
+void suite_lanes(void);
 void suite_check(void);
 void suite_dma(void);
 

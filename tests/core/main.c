@@ -10,6 +10,7 @@ int main(void)
 	if (CU_initialize_registry() != CUE_SUCCESS)
 		return 1;
 	suite_engine();
+	suite_lanes();
 	suite_func();
 	suite_fault();
 	suite_check();
