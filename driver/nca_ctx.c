@@ -239,7 +239,8 @@ static int nca_ctx_try_create(struct nca_device *ndev, struct nca_ctx *ctx,
 	id = lower_32_bits(cpl.result[0]);
 	gen = upper_32_bits(cpl.result[0]);
 	core_mask = lower_32_bits(cpl.result[1]);
-	if (!id || id > ndev->num_contexts || !core_mask ||
+	/* An id that is still in the table would let one context's events reach another. */
+	if (!id || id > ndev->num_contexts || READ_ONCE(ndev->ctx_tbl[id]) || !core_mask ||
 	    (core_mask >> 1) >> (ndev->info.cores - 1)) {
 		drm_err(&ndev->drm, "device made context %u on cores %#x, which cannot be\n",
 			id, core_mask);

@@ -200,8 +200,7 @@ void nca_queue_release(struct nca_queue *queue)
 	nca_dma_unmap_pages(ndev, &queue->sgt);
 	ida_free(&ndev->queue_ids, queue->id);
 	atomic_dec(&ndev->live_queues);
-	atomic64_sub(queue->num_pages, &ndev->pinned_pages);
-	atomic64_sub(queue->num_pages, &queue->ctx->user->pinned_pages);
+	nca_user_uncharge_rings(queue->ctx->user, queue->num_pages);
 	nca_user_uncharge_queue(queue->ctx->user);
 	trace_nca_queue_destroy(queue);
 	nca_queue_put(queue);
@@ -319,24 +318,20 @@ static int nca_queue_start(struct nca_queue *queue)
 	ret = nca_user_charge_queue(user);
 	if (ret)
 		return ret;
+	ret = nca_user_charge_rings(user, queue->num_pages);
+	if (ret)
+		goto err_queue;
 	ret = ida_alloc_max(&ndev->queue_ids, ndev->num_queues - 1, GFP_KERNEL);
-	if (ret < 0) {
-		nca_user_uncharge_queue(user);
-		return ret;
-	}
+	if (ret < 0)
+		goto err_rings;
 	queue->id = ret;
 	queue->gen = atomic_inc_return(&ndev->next_queue_gen);
 	ret = nca_dma_map_pages(ndev, queue->pages, queue->num_pages, &queue->sgt);
-	if (ret) {
-		ida_free(&ndev->queue_ids, queue->id);
-		nca_user_uncharge_queue(user);
-		return ret;
-	}
+	if (ret)
+		goto err_id;
 
 	/* From here on nca_queue_release() undoes everything. */
 	atomic_inc(&ndev->live_queues);
-	atomic64_add(queue->num_pages, &ndev->pinned_pages);
-	atomic64_add(queue->num_pages, &user->pinned_pages);
 	nca_queue_get(queue);
 	list_add_tail(&queue->node, &ctx->queues);
 	/* Before the device can send an event for it. */
@@ -362,6 +357,14 @@ static int nca_queue_start(struct nca_queue *queue)
 	}
 	trace_nca_queue_create(queue);
 	return 0;
+
+err_id:
+	ida_free(&ndev->queue_ids, queue->id);
+err_rings:
+	nca_user_uncharge_rings(user, queue->num_pages);
+err_queue:
+	nca_user_uncharge_queue(user);
+	return ret;
 }
 
 int nca_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *drm_file)

@@ -100,6 +100,24 @@ void nca_user_uncharge_queue(struct nca_user *user)
 	atomic_dec(&user->queues);
 }
 
+int nca_user_charge_rings(struct nca_user *user, unsigned long pages)
+{
+	u64 limit = nca_max_user_pinned() >> PAGE_SHIFT;
+
+	if (atomic64_add_return(pages, &user->pinned_pages) > limit) {
+		atomic64_sub(pages, &user->pinned_pages);
+		return -EDQUOT;
+	}
+	atomic64_add(pages, &user->ndev->pinned_pages);
+	return 0;
+}
+
+void nca_user_uncharge_rings(struct nca_user *user, unsigned long pages)
+{
+	atomic64_sub(pages, &user->ndev->pinned_pages);
+	atomic64_sub(pages, &user->pinned_pages);
+}
+
 /**
  * nca_pin_charge() - account for memory about to be pinned
  * @charge: filled in; give it back with nca_pin_uncharge()

@@ -34,6 +34,10 @@ void nca_user_uncharge_ctx(struct nca_user *user);
 int nca_user_charge_queue(struct nca_user *user);
 void nca_user_uncharge_queue(struct nca_user *user);
 
+/* Memory of rings, which the kernel allocates. */
+int nca_user_charge_rings(struct nca_user *user, unsigned long pages);
+void nca_user_uncharge_rings(struct nca_user *user, unsigned long pages);
+
 /* Pinned memory: against the user and against RLIMIT_MEMLOCK of the caller. */
 struct nca_pin_charge {
 	struct nca_user *user;

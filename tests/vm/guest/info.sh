@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # timeout: 90
 # What the driver tells about itself, and the limits it keeps: fdinfo, sysfs, tracepoints,
-# coredump, per-user limits, device memory that outlives its context.
+# coredump, per-user limits, device memory that outlives its context,
+# large buffers.
 . /guest/lib.sh
 need_module
 
@@ -24,6 +25,9 @@ echo > $trace/trace
 
 t-info devmem
 check "info: t-info devmem" [ $? = 0 ]
+
+t-info large
+check "info: t-info large" [ $? = 0 ]
 
 par=/sys/module/nca/parameters
 # The file system of the guest is made for root alone.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Usage: t-info fdinfo | user | devmem
+ * Usage: t-info fdinfo | user | devmem | large
  *
  * fdinfo: what /proc says about an open file. user: the limits of a user without privileges, as
  * set by info.sh (2 contexts, 3 queues, 1 MiB pinned). devmem: memory that outlives its context.
+ * large: buffers of thousands of scattered pages, and of several pieces of device memory.
  */
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -153,19 +154,106 @@ static void test_devmem(int fd)
 	CHECK_OK(ctx_destroy(&full), "devmem: ctx-destroy");
 }
 
+static int run(struct queue *q)
+{
+	struct nca_cqe cqe;
+	int err;
+
+	queue_submit(q);
+	err = queue_spin(q, &cqe, LIMIT_MS);
+	return err ? err : cqe.status == NCA_CQE_OK ? 0 : -EIO;
+}
+
+/* Many extents: the list of them takes more than one page. */
+static void test_scattered(int fd)
+{
+	const uint64_t len = 64 * MIB;
+	struct bo host, devm;
+	uint32_t seed = 7, *w;
+	struct queue q;
+	struct ctx ctx;
+	bool same = true;
+
+	NEED_OK(ctx_create(fd, 1, &ctx), "a context");
+	NEED_OK(queue_create(&ctx, 4, 4, &q), "a queue");
+	NEED_OK(bo_create(&ctx, len, DRM_NCA_BO_HOST, &host), "64 MiB of host memory");
+	NEED_OK(bo_map(&host), "mapped");
+	w = host.map;
+	/* Backwards and in steps, so that neighbours do not come from neighbouring pages. */
+	for (uint64_t step = 0; step < 8; step++)
+		for (uint64_t i = len / PAGE; i-- > 0;)
+			if (i % 8 == step * 5 % 8)
+				w[i * PAGE / 4 + i % 1024] = i * 2654435761u;
+	CHECK_OK(bo_bind(&host, DRM_NCA_BIND_READ | DRM_NCA_BIND_WRITE), "large: bind");
+	NEED_OK(bo_make(&ctx, len, DRM_NCA_BO_DEVICE, &devm), "64 MiB of device memory");
+	queue_copy(&q, 1, devm.va, host.va, len);
+	CHECK_OK(run(&q), "large: copy to the device");
+	for (uint64_t i = 0; i < len / PAGE; i++)
+		same &= ((uint32_t *)devm.map)[i * PAGE / 4 + i % 1024] == (uint32_t)(i * 2654435761u);
+	CHECK(same, "large: every page came from the right place");
+	for (int n = 0; n < 1000; n++)
+		((uint32_t *)devm.map)[rnd(&seed) % (len / 4)] = rnd(&seed);
+	queue_copy(&q, 2, host.va, devm.va, len);
+	CHECK_OK(run(&q), "large: copy back");
+	CHECK(!memcmp(host.map, devm.map, len), "large: every byte came back to the right place");
+	CHECK_OK(bo_unbind(&host), "large: unbind");
+	bo_close(&host);
+	bo_close(&devm);
+	queue_destroy(&q);
+	CHECK_OK(ctx_destroy(&ctx), "large: ctx-destroy");
+}
+
+/* One buffer out of two holes. */
+static void test_pieces(int fd)
+{
+	struct bo part[4], two;
+	struct queue q;
+	struct ctx ctx;
+	uint64_t size, edge;
+	uint32_t *p;
+
+	NEED_OK(ctx_create(fd, 8, &ctx), "the whole device");
+	NEED_OK(queue_create(&ctx, 4, 4, &q), "a queue");
+	size = ctx.c.devmem_quota / 4;
+	for (int i = 0; i < 4; i++)
+		NEED_OK(bo_create(&ctx, size, DRM_NCA_BO_DEVICE, &part[i]), "a quarter of it");
+	bo_close(&part[0]);
+	bo_close(&part[2]);
+	NEED_OK(bo_make(&ctx, 2 * size, DRM_NCA_BO_DEVICE, &two), "two quarters that do not touch");
+	p = two.map;
+	edge = size / 4;
+	p[0] = 1;
+	p[edge - 1] = 2;
+	p[edge] = 3;
+	p[edge * 2 - 1] = 4;
+	queue_fill(&q, 1, two.va + size - 8 * PAGE, 0xabcdef01, 16 * PAGE);
+	CHECK_OK(run(&q), "large: the device fills over the edge of a piece");
+	CHECK(p[edge - 1] == 0xabcdef01 && p[edge] == 0xabcdef01 && p[edge - 8 * 1024 - 1] == 0 &&
+	      p[edge + 8 * 1024] == 0, "large: and the CPU sees the same pieces");
+	CHECK(p[0] == 1 && p[edge * 2 - 1] == 4, "large: from end to end");
+	bo_close(&two);
+	bo_close(&part[1]);
+	bo_close(&part[3]);
+	queue_destroy(&q);
+	CHECK_OK(ctx_destroy(&ctx), "large: ctx-destroy");
+}
+
 int main(int argc, char **argv)
 {
 	int fd = dev_open();
 
 	tap_prefix = "info ";
 	if (argc != 2)
-		tap_bail("usage: t-info fdinfo|user|devmem");
+		tap_bail("usage: t-info fdinfo|user|devmem|large");
 	if (fd < 0)
 		tap_bail("open " DEV_NODE);
 	if (!strcmp(argv[1], "fdinfo")) {
 		test_fdinfo(fd);
 	} else if (!strcmp(argv[1], "devmem")) {
 		test_devmem(fd);
+	} else if (!strcmp(argv[1], "large")) {
+		test_scattered(fd);
+		test_pieces(fd);
 	} else {
 		test_pinned();
 		test_user();
