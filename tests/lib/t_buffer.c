@@ -155,9 +155,11 @@ static void faults(uint64_t off, uint64_t len, uint32_t access)
 	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
 	accel_queue *q = new_queue(ctx, 8);
 	struct accel_completion c;
-	accel_buffer *buf;
+	accel_buffer *buf, *next;
 
 	OK(accel_buffer_create(ctx, 8192, ACCEL_HOST, access, &buf));
+	/* What is allocated next must not lie where the first one ends. */
+	OK(accel_buffer_create(ctx, 8192, ACCEL_HOST, ACCEL_READ | ACCEL_WRITE, &next));
 	OK(accel_queue_fill(q, 1, accel_buffer_address(buf) + off, 1, len));
 	RET(1, accel_queue_submit(q));
 	take(q, &c, 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "suite.h"
 
@@ -111,6 +112,68 @@ static void many_contexts_at_once(void)
 	OK(accel_device_close(dev));
 }
 
+static _Atomic bool stop;
+
+/* Makes and destroys until told to stop; a reset may come between any two calls. */
+static void *churn_through_resets(void *arg)
+{
+	long good = 0;
+
+	while (!stop || !good) {
+		struct accel_completion c;
+		accel_context *ctx;
+		accel_buffer *buf;
+		accel_queue *q;
+		int r = accel_context_create(arg, NULL, &ctx);
+
+		if (r == -ESTALE || r == -EIO)
+			continue;
+		if (r)
+			return NULL;
+		r = accel_buffer_create(ctx, 65536, ACCEL_DEVICE, ACCEL_WRITE, &buf);
+		if (!r)
+			r = accel_queue_create(ctx, NULL, &q);
+		if (!r)
+			r = accel_queue_fill(q, 1, accel_buffer_address(buf), 1, 65536);
+		if (!r)
+			r = accel_queue_submit(q);
+		if (r > 0)
+			r = accel_queue_wait(q, &c, 1, LONG_NS);
+		if (r == 1 && !c.error)
+			good++;
+		if (r != 1 && r != -ESTALE && !accel_context_state(ctx))
+			return NULL;
+		if (accel_context_destroy(ctx))
+			return NULL;
+	}
+	return (void *)1;
+}
+
+static void resets_in_between(void)
+{
+	accel_device *dev = open_dev("sim");
+	ACCEL_INIT(struct accel_device_info, info);
+	pthread_t thread[3];
+	void *result;
+
+	stop = false;
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_FATAL(!pthread_create(&thread[i], NULL, churn_through_resets, dev));
+	for (int i = 0; i < 30; i++) {
+		usleep(2000);
+		OK(accel_device_reset(dev));
+	}
+	stop = true;
+	for (int i = 0; i < 3; i++) {
+		pthread_join(thread[i], &result);
+		CU_ASSERT(result != NULL);
+	}
+	OK(accel_device_info(dev, &info));
+	CU_ASSERT(info.state == 0 && info.slices_free == 8 && info.memory_used == 0 &&
+		  info.queues == 0 && info.contexts == 0);
+	OK(accel_device_close(dev));
+}
+
 /* The sentence belongs to the thread. */
 static void *fails_too(void *arg)
 {
@@ -142,5 +205,6 @@ void suite_threads(void)
 
 	add_test(s, "two threads, one queue", two_threads_one_queue);
 	add_test(s, "many contexts at once", many_contexts_at_once);
+	add_test(s, "resets in between", resets_in_between);
 	add_test(s, "errors per thread", errors_per_thread);
 }

@@ -91,6 +91,34 @@ static void sleeps_and_wakes(void)
 	OK(accel_device_close(dev));
 }
 
+/*
+ * The device goes to sleep almost at once and the submitter comes after a delay
+ * that sweeps over that moment, likewise the waiter: a lost wake-up is a hang.
+ */
+static void races_to_sleep(void)
+{
+	accel_device *dev = open_dev("sim:nca1,spin_us=1");
+	accel_context *ctx = new_context(dev, ACCEL_MEDIUM);
+	ACCEL_INIT(struct accel_queue_options, opt);
+	struct accel_completion c;
+	accel_queue *q;
+
+	opt.spin_us = 1;
+	OK(accel_queue_create(ctx, &opt, &q));
+	for (uint32_t i = 0; i < 20000; i++) {
+		for (volatile uint32_t k = 0; k < i * 7 % 3000; k++)
+			;
+		OK(accel_queue_nop(q, i));
+		RET(1, accel_queue_submit(q));
+		if (accel_queue_wait(q, &c, 1, 20000000000ull) != 1) {
+			CU_FAIL_FATAL("a wake-up was lost");
+		}
+		CU_ASSERT_FATAL(c.cookie == i);
+	}
+	OK(accel_context_destroy(ctx));
+	OK(accel_device_close(dev));
+}
+
 /* The loop of accel_queue_arm()'s description. */
 static void epoll_loop(void)
 {
@@ -142,5 +170,6 @@ void suite_wait(void)
 
 	add_test(s, "timeouts", timeouts);
 	add_test(s, "sleeps and wakes", sleeps_and_wakes);
+	add_test(s, "races to sleep", races_to_sleep);
 	add_test(s, "epoll loop", epoll_loop);
 }
