@@ -40,6 +40,7 @@ static const struct ctl_option options[] = {
 };
 
 struct copy_run {
+	accel_context *ctx;
 	accel_queue *queue;
 	uint64_t src, dst;
 	uint64_t submitted, completed, first_start, last_end;
@@ -50,7 +51,7 @@ static enum ctl_exit take(struct copy_run *r, const struct accel_completion *c, 
 {
 	for (int i = 0; i < n; i++) {
 		if (c[i].error || c[i].status != NCA_CQE_OK)
-			return ctl_completion_error(&c[i], "a copy");
+			return ctl_completion_error(r->ctx, &c[i], "a copy");
 		if (c[i].cookie != r->completed)
 			return ctl_error(CTL_MISMATCH, "copy %llu came back as %llu; see 'accelctl selftest'",
 					 (unsigned long long)r->completed,
@@ -116,7 +117,7 @@ static enum ctl_exit measure(struct ctl_session *s, accel_buffer *src, accel_buf
 		.to = memory_names[opt.to], .bytes = opt.bytes, .depth = opt.depth,
 	};
 	struct copy_run r = {
-		.queue = s->queue, .src = accel_buffer_address(src), .dst = accel_buffer_address(dst),
+		.ctx = s->ctx, .queue = s->queue, .src = accel_buffer_address(src), .dst = accel_buffer_address(dst),
 	};
 	void *from = accel_buffer_map(src), *to = accel_buffer_map(dst);
 	uint64_t start;

@@ -36,6 +36,7 @@ static const struct ctl_option options[] = {
 };
 
 struct launch_run {
+	accel_context *ctx;
 	accel_queue *queue;
 	accel_launch *launch[MAX_DEPTH];
 	uint64_t submitted, completed;
@@ -69,7 +70,7 @@ static enum ctl_exit launch_loop(struct launch_run *r)
 			return ctl_accel_error(n, "launch %llu did not complete",
 					       (unsigned long long)r->completed);
 		if (c.error)
-			return ctl_completion_error(&c, "a launch");
+			return ctl_completion_error(r->ctx, &c, "a launch");
 		if (c.cookie != r->completed)
 			return ctl_error(CTL_MISMATCH, "launch %llu came back as %llu; see 'accelctl selftest'",
 					 (unsigned long long)r->completed, (unsigned long long)c.cookie);
@@ -101,7 +102,7 @@ static void report(struct ctl_session *s, struct launch_run *r, const char *name
 static enum ctl_exit measure(struct ctl_session *s, const accel_graph_file *file, const char *name)
 {
 	ACCEL_INIT(struct accel_graph_options, go);
-	struct launch_run r = { .queue = s->queue };
+	struct launch_run r = { .ctx = s->ctx, .queue = s->queue };
 	enum ctl_exit ret = CTL_OK;
 	accel_graph *g;
 	unsigned int got = 0;

@@ -45,6 +45,7 @@ static const struct ctl_option options[] = {
 };
 
 struct nop_run {
+	accel_context *ctx;
 	accel_queue *queue;
 	uint64_t submitted, completed;
 	struct ctl_histogram *latency;
@@ -62,7 +63,7 @@ static enum ctl_exit check(struct nop_run *r, const struct accel_completion *c, 
 {
 	for (int i = 0; i < n; i++) {
 		if (c[i].error || c[i].status != NCA_CQE_OK)
-			return ctl_completion_error(&c[i], "a NOP");
+			return ctl_completion_error(r->ctx, &c[i], "a NOP");
 		if (c[i].cookie != r->completed)
 			return ctl_error(CTL_MISMATCH,
 					 "completion %llu carries cookie %llu; the device lost or repeated a command, see 'accelctl selftest'",
@@ -184,7 +185,7 @@ static enum ctl_exit measure(struct ctl_session *s)
 		.size = ctl_size_names[opt.size], .submit = submit_names[opt.submit],
 		.depth = opt.depth, .idle_ns = opt.idle_ns,
 	};
-	struct nop_run r = { .queue = s->queue };
+	struct nop_run r = { .ctx = s->ctx, .queue = s->queue };
 	uint64_t start;
 	enum ctl_exit ret;
 

@@ -81,7 +81,8 @@ static void write_inputs(struct ctl_run_job *job, accel_launch *l, uint64_t slic
 	}
 }
 
-static enum ctl_exit launch_error(struct ctl_run_job *job, struct ctl_run *r, int err)
+static enum ctl_exit launch_error(struct ctl_run_job *job, struct ctl_session *s,
+				  struct ctl_run *r, int err)
 {
 	const struct accel_launch_report *rep = &r->report;
 
@@ -97,7 +98,7 @@ static enum ctl_exit launch_error(struct ctl_run_job *job, struct ctl_run *r, in
 				 accel_engine_name(rep->fault_engine), rep->fault_pc,
 				 (unsigned long long)rep->fault_address);
 	if (r->completion.status)
-		return ctl_completion_error(&r->completion, "the launch");
+		return ctl_completion_error(s->ctx, &r->completion, "the launch");
 	return ctl_accel_error(err, "launch %llu failed", (unsigned long long)r->launches);
 }
 
@@ -116,7 +117,7 @@ static enum ctl_exit run_slice(struct ctl_run_job *job, struct ctl_session *s, a
 	r->report = (struct accel_launch_report){ .size = sizeof(r->report) };
 	accel_launch_report(l, &r->report);
 	if (err)
-		return launch_error(job, r, err);
+		return launch_error(job, s, r, err);
 	if (counted && (!ctl_samples_add(&job->wall, start) ||
 			!ctl_samples_add(&job->device, r->completion.end_ns - r->completion.start_ns)))
 		return ctl_no_memory();

@@ -123,16 +123,32 @@ static enum ctl_exit must_be_lost(struct ctl_selftest_env *env, struct ctl_sessi
 	return CTL_MISMATCH;
 }
 
-static enum ctl_exit wild_copy(struct ctl_selftest_env *env, struct ctl_session *v)
+#define NOWHERE (0x7100000ull << 12)	/* nothing of a test's is mapped up here */
+
+static enum ctl_exit fault_names(struct ctl_selftest_env *env, struct ctl_session *v, uint64_t va)
+{
+	ACCEL_INIT(struct accel_fault, f);
+	int err = accel_context_fault(v->ctx, &f);
+
+	if (err)
+		return selftest_call_failed(env, err, "the fault was not recorded");
+	if (f.status == NCA_CQE_BAD_ADDRESS && f.address == va)
+		return CTL_OK;
+	DETAIL(env, "the fault record says status %u, address %#llx instead of %#llx", f.status,
+	       (unsigned long long)f.address, (unsigned long long)va);
+	return CTL_MISMATCH;
+}
+
+static enum ctl_exit wild_fill(struct ctl_selftest_env *env, struct ctl_session *v)
 {
 	struct accel_completion c[3];
 	int got = 0, n;
 	enum ctl_exit ret;
 
-	/* One good command, one that reads where nothing is mapped, one that never gets its turn. */
+	/* One good command, one that writes where nothing is mapped, one that never gets its turn. */
 	n = accel_queue_nop(v->queue, 1);
 	if (!n)
-		n = accel_queue_copy(v->queue, 2, 0x7000000ull << 12, 0x7100000ull << 12, 4096);
+		n = accel_queue_fill(v->queue, 2, NOWHERE, 0, 4096);
 	if (!n)
 		n = accel_queue_nop(v->queue, 3);
 	if (!n)
@@ -151,6 +167,8 @@ static enum ctl_exit wild_copy(struct ctl_selftest_env *env, struct ctl_session 
 	}
 	ret = must_be_lost(env, v);
 	if (!ret)
+		ret = fault_names(env, v, NOWHERE);
+	if (!ret)
 		ret = selftest_alive(env);
 	if (!ret)
 		DETAIL(env, "reported in order, the other context is fine");
@@ -163,7 +181,7 @@ enum ctl_exit selftest_bad_address(struct ctl_selftest_env *env)
 	enum ctl_exit ret = open_victim(env, &v);
 
 	if (!ret)
-		ret = wild_copy(env, &v);
+		ret = wild_fill(env, &v);
 	close_victim(&v);
 	return ret;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -87,13 +88,18 @@ void ctl_session_close(struct ctl_session *s)
 	s->dev = NULL;
 }
 
-enum ctl_exit ctl_completion_error(const struct accel_completion *c, const char *what)
+enum ctl_exit ctl_completion_error(accel_context *ctx, const struct accel_completion *c,
+				   const char *what)
 {
 	const char *name = accel_status_name(c->status);
+	ACCEL_INIT(struct accel_fault, f);
+	char where[64] = "";
 
+	if (!accel_context_fault(ctx, &f) && f.address)
+		snprintf(where, sizeof(where), ", address %#llx", (unsigned long long)f.address);
 	return ctl_error(CTL_FAULT,
-			 "%s failed on the device: %s (status %u, detail %u); the context is lost, run the command again for a new one",
-			 what, *name ? name : "unknown status", c->status, c->detail);
+			 "%s failed on the device: %s (status %u, detail %u%s); the context is lost, run the command again for a new one",
+			 what, *name ? name : "unknown status", c->status, c->detail, where);
 }
 
 uint64_t ctl_now_ns(void)

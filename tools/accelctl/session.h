@@ -28,8 +28,9 @@ enum accel_size ctl_size_of(unsigned int size_index);
 /* Index into ctl_size_names for a number of slices. */
 const char *ctl_size_text(uint32_t slices);
 
-/* A completion that is not OK, as a sentence; returns CTL_FAULT. */
-enum ctl_exit ctl_completion_error(const struct accel_completion *c, const char *what);
+/* A completion that is not OK, as a sentence, with what the device recorded; returns CTL_FAULT. */
+enum ctl_exit ctl_completion_error(accel_context *ctx, const struct accel_completion *c,
+				   const char *what);
 
 uint64_t ctl_now_ns(void);
 /* Run the calling thread on one CPU only; UINT64_MAX: anywhere. */

@@ -86,7 +86,7 @@ static enum ctl_exit keep_record(struct ctl_share_tenant *t, struct ctl_share_qu
 	int err;
 
 	if (c->error)
-		return ctl_completion_error(c, "a launch");
+		return ctl_completion_error(t->ctx, c, "a launch");
 	if (c->cookie != q->completed)
 		return ctl_error(CTL_MISMATCH, "launch %llu came back as %llu; see 'accelctl selftest'",
 				 (unsigned long long)q->completed, (unsigned long long)c->cookie);
