@@ -376,7 +376,7 @@ static enum core_result run(struct core *core, struct core_state *st, uint64_t u
 				st->clock = until;
 			return CORE_YIELDED;
 		}
-		if (stop && *stop)
+		if (stop && __atomic_load_n(stop, __ATOMIC_ACQUIRE))
 			return CORE_YIELDED;
 		st->clock = t;
 		if (t == sem) {
