@@ -10,6 +10,7 @@ int main(void)
 	if (CU_initialize_registry() != CUE_SUCCESS)
 		return 1;
 	suite_engine();
+	suite_dma();
 	suite_lanes();
 	suite_func();
 	suite_fault();
@@ -17,12 +18,6 @@ int main(void)
 	suite_timing();
 	suite_tables();
 	suite_random();
-
-
-
-
-
-
 	CU_basic_set_mode(CU_BRM_NORMAL);
 	CU_basic_run_tests();
 	failed = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
