@@ -257,7 +257,7 @@ static void endless(void)
 		s.launch.program = a.program;
 		s.launch.args = a.args_va;
 		s.launch.args_len = a.args_len;
-		s.launch.timeout_ns = by_abort ? 0 : 3000000;
+		s.launch.timeout_ns = by_abort ? 0 : 300000;
 		hq_submit(&a.q, &s);
 		if (by_abort) {
 			cmd.ctx = a.ctx.id;

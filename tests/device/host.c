@@ -32,6 +32,19 @@ static void on_irq(void *opaque, unsigned int vector)
 	struct host *h = opaque;
 
 	__atomic_fetch_add(&h->irqs[vector & 15], 1, __ATOMIC_RELEASE);
+	if (h->hook)
+		h->hook(h->hook_arg);
+}
+
+uint32_t host_irqs(struct host *h, unsigned int vector)
+{
+	return __atomic_load_n(&h->irqs[vector & 15], __ATOMIC_ACQUIRE);
+}
+
+void host_hook(struct host *h, void (*hook)(void *arg), void *arg)
+{
+	h->hook_arg = arg;
+	h->hook = hook;
 }
 
 void *host_alloc(struct host *h, uint64_t len)
@@ -294,6 +307,12 @@ void hq_submit(struct hqueue *q, const struct nca_sqe *sqe)
 {
 	hq_put(q, sqe);
 	hq_ring(q);
+}
+
+void hq_arm(struct hqueue *q)
+{
+	__atomic_store_n(&q->db->arm, (uint64_t)++q->arm_seq << 32 | q->head, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 static struct nca_cqe *head_entry(struct hqueue *q, bool *there)

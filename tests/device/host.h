@@ -17,7 +17,7 @@
 
 #define HOST_IOVA	0x100000000ull
 #define HOST_BYTES	(32u << 20)
-#define HOST_EQ_ORDER	9u
+#define HOST_EQ_ORDER	13u
 
 struct host {
 	struct ncasim *dev;
@@ -29,7 +29,9 @@ struct host {
 	uint32_t admin_tail, admin_head;
 	struct nca_event *eq;
 	uint32_t eq_head;
-	uint32_t irqs[16];		/* atomics */
+	uint32_t irqs[16];		/* read with host_irqs() */
+	void (*hook)(void *arg);	/* runs on the device's thread at every interrupt */
+	void *hook_arg;
 	uint16_t cid;
 };
 
@@ -90,6 +92,12 @@ bool hq_wait(struct hqueue *q, struct nca_cqe *out);	/* false after 10 s */
 
 /* Arm, re-check, and wait for an event of this queue; false after @timeout_ns. */
 bool host_event(struct host *h, struct nca_event *out, uint64_t timeout_ns);
+
+uint32_t host_irqs(struct host *h, unsigned int vector);
+
+/* Set before the first interrupt that matters, with bus mastering off. */
+void host_hook(struct host *h, void (*hook)(void *arg), void *arg);
+void hq_arm(struct hqueue *q);
 
 uint64_t now_ns(void);
 

@@ -42,7 +42,7 @@ static void identify(void)
 	CU_ASSERT_EQUAL(id->slices, 8);
 	CU_ASSERT_EQUAL(id->max_queues, ncasim_reg_read(h.dev, NCA_REG_CAP_QUEUES, 4));
 	CU_ASSERT_EQUAL(id->simulated, 1);
-	CU_ASSERT_TRUE(h.irqs[0] >= 1);
+	CU_ASSERT_TRUE(host_irqs(&h, 0) >= 1);
 	host_close(&h);
 }
 

@@ -167,11 +167,11 @@ static void bus_master(void)
 	rig_open(&r, "nca1");
 	nop(&r);
 	ncasim_set_bus_master(r.h.dev, false);
-	irqs = __atomic_load_n(&r.h.irqs[0], __ATOMIC_ACQUIRE);
+	irqs = host_irqs(&r.h, 0);
 	hq_submit(&r.q, &s);
 	ncasim_set_bus_master(r.h.dev, false);	/* a round trip through the front end */
 	CU_ASSERT_FALSE(hq_poll(&r.q, &c));
-	CU_ASSERT_EQUAL(__atomic_load_n(&r.h.irqs[0], __ATOMIC_ACQUIRE), irqs);
+	CU_ASSERT_EQUAL(host_irqs(&r.h, 0), irqs);
 	ncasim_set_bus_master(r.h.dev, true);
 	CU_ASSERT_TRUE(hq_wait(&r.q, &c));
 	CU_ASSERT_EQUAL(c.cookie, 3);
@@ -328,14 +328,14 @@ static void drop_irq(void)
 	cmd.inject.what = NCA_INJECT_DROP_IRQ;
 	cmd.inject.arg = 3;
 	host_admin(&r.h, &cmd, NULL);
-	n = __atomic_load_n(&r.h.irqs[0], __ATOMIC_ACQUIRE);
+	n = host_irqs(&r.h, 0);
 	cmd = (struct nca_admin_cmd){ .opcode = NCA_ADMIN_NOP };
 	for (int i = 0; i < 10; i++) {
 		host_admin(&r.h, &cmd, NULL);
 		ncasim_set_bus_master(r.h.dev, true);	/* its interrupt is out */
 	}
-	CU_ASSERT_TRUE(__atomic_load_n(&r.h.irqs[0], __ATOMIC_ACQUIRE) - n >= 7);
-	CU_ASSERT_TRUE(__atomic_load_n(&r.h.irqs[0], __ATOMIC_ACQUIRE) - n <= 8);
+	CU_ASSERT_TRUE(host_irqs(&r.h, 0) - n >= 7);
+	CU_ASSERT_TRUE(host_irqs(&r.h, 0) - n <= 8);
 	host_close(&r.h);
 }
 
