@@ -117,6 +117,7 @@ struct accel_telemetry {
 	char simd[16];			/* sim only */
 	uint32_t temperature_mc, power_mw;
 };
+/** Fill in @t. Any thread. */
 ACCEL_API int accel_device_telemetry(accel_device *dev, struct accel_telemetry *t);
 
 /** Reset the device; every context is lost with ESTALE. Needs CAP_SYS_ADMIN on a real device. Any thread. */
@@ -163,6 +164,8 @@ ACCEL_API int accel_context_create(accel_device *dev, const struct accel_context
 
 /** Destroy with everything in it: launches are aborted, queues, graphs and buffers freed. Any thread. */
 ACCEL_API int accel_context_destroy(accel_context *ctx);
+
+/** Fill in @info; counters are 0 after a device reset. Any thread. */
 ACCEL_API int accel_context_info(accel_context *ctx, struct accel_context_info *info);
 
 /** 0 while running; else -EIO, -ESTALE or -ENODEV, the error text says why. No system call. Any thread. */
@@ -201,11 +204,11 @@ enum accel_memory { ACCEL_HOST = 0, ACCEL_DEVICE = 1 };
 ACCEL_API int accel_buffer_create(accel_context *ctx, uint64_t size, enum accel_memory where,
 				  uint32_t access, accel_buffer **buf);
 
-/** Import a dma-buf (drm backend only; sim: -EOPNOTSUPP). The fd is not consumed. */
+/** Import a dma-buf (drm backend only; sim: -EOPNOTSUPP). The fd is not consumed. Any thread. */
 ACCEL_API int accel_buffer_import(accel_context *ctx, int dmabuf_fd, uint32_t access,
 				  accel_buffer **buf);
 
-/** Export as dma-buf fd with O_CLOEXEC (drm backend only). */
+/** Export as dma-buf fd with O_CLOEXEC (drm backend only; sim: -EOPNOTSUPP). Any thread. */
 ACCEL_API int accel_buffer_export(accel_buffer *buf, int *dmabuf_fd);
 
 /** Unbind and free. Returns when the device no longer uses it. Any thread. */
@@ -221,23 +224,35 @@ ACCEL_API uint64_t accel_buffer_address(const accel_buffer *buf);
 
 struct accel_queue_options {
 	size_t size;
-	uint32_t depth;			/* entries, power of two, 8..32768; 0 = 256 */
+	uint32_t depth;			/* commands outstanding, power of two, 8..32768; 0 = 256 */
 	int32_t core;			/* 1 + a core of the context; 0 or -1 = any */
-	uint32_t spin_us;		/* a waiter polls this long before it sleeps; 0 = default */
+	uint32_t spin_us;		/* a waiter polls this long before it sleeps; 0 = 50 */
 };
 
 struct accel_completion {
 	uint64_t cookie;
 	uint64_t start_ns, end_ns;	/* device time */
-	int32_t  error;			/* 0 or negative errno */
+	/*
+	 * 0, or -EINVAL (unknown command or field), -EFAULT (address not mapped, no
+	 * permission), -ENOEXEC (program), -EIO (core fault; lost with its context),
+	 * -ETIMEDOUT (time limit of a launch), -EDEADLK (every engine waits),
+	 * -ESTALE (device reset), -ENODEV (device gone).
+	 */
+	int32_t  error;
 	uint32_t status;		/* enum nca_cqe_status */
-	uint32_t detail;
+	uint32_t detail;		/* by status: field offset, access, program counter, cause */
 	uint32_t core;			/* ~0: none */
 	uint32_t engine;
 };
 
+/**
+ * A submission and a completion ring. @opt may be NULL. -ENOSPC: the device has
+ * no queue left; -EDQUOT: this user's limit. Any thread.
+ */
 ACCEL_API int accel_queue_create(accel_context *ctx, const struct accel_queue_options *opt,
 				 accel_queue **queue);
+
+/** Destroy; commands still running are abandoned. Returns when the device has let go. Any thread. */
 ACCEL_API int accel_queue_destroy(accel_queue *queue);
 
 /*
@@ -252,7 +267,10 @@ ACCEL_API int accel_queue_sem_wait(accel_queue *q, uint64_t cookie, uint64_t va,
 ACCEL_API int accel_queue_sem_signal(accel_queue *q, uint64_t cookie, uint64_t va, uint64_t value, int add);
 ACCEL_API int accel_queue_timestamp(accel_queue *q, uint64_t cookie, uint64_t va);
 
-/** Make the prepared commands visible; returns how many, or a negative errno. One submitter. */
+/**
+ * Make the prepared commands visible; returns how many, or a negative errno, in
+ * which case the prepared commands are dropped. One submitter.
+ */
 ACCEL_API int accel_queue_submit(accel_queue *q);
 
 /**
@@ -347,7 +365,11 @@ ACCEL_API const char *accel_graph_file_op(const accel_graph_file *file, unsigned
  */
 ACCEL_API int accel_graph_load(accel_context *ctx, const accel_graph_file *file,
 			       const struct accel_graph_options *opt, accel_graph **graph);
+
+/** Unload; no launch of it may be in flight. Any thread. */
 ACCEL_API int accel_graph_unload(accel_graph *graph);
+
+/** As accel_graph_file_input() and _output(); the name lives as long as the graph. Any thread. */
 ACCEL_API int accel_graph_input(const accel_graph *g, unsigned int index, struct accel_tensor_info *info);
 ACCEL_API int accel_graph_output(const accel_graph *g, unsigned int index, struct accel_tensor_info *info);
 
@@ -355,8 +377,10 @@ ACCEL_API int accel_graph_output(const accel_graph *g, unsigned int index, struc
  * A launch is one instance: its own input, output and scratch memory. Take it,
  * write the inputs, submit it on a queue, wait, read the outputs, give it back.
  */
-/** Take a free instance; -EAGAIN when all are in flight. Any thread. */
+/** Take a free instance; -EAGAIN when all are taken. Any thread. */
 ACCEL_API int accel_launch_get(accel_graph *g, accel_launch **launch);
+
+/** Give it back; its completion must have been taken. Any thread. */
 ACCEL_API void accel_launch_put(accel_launch *launch);
 
 /** Host-visible memory of an input or output, of accel_tensor_info.bytes. Zero copy. */
@@ -393,7 +417,11 @@ struct accel_launch_report {
 /** Report of the last completed run of this instance. Any thread, after completion was taken. */
 ACCEL_API int accel_launch_report(accel_launch *l, struct accel_launch_report *report);
 
-/** Convenience: submit on @q (which must be idle), wait, 0 or the error of the completion. */
+/**
+ * Convenience: submit on @q (which must be idle, else -EBUSY), wait, 0 or the error
+ * of the completion. -ETIME: the launch is still running; take its completion later.
+ * One submitter, one completer.
+ */
 ACCEL_API int accel_launch_run(accel_launch *l, accel_queue *q, uint64_t timeout_ns,
 			       struct accel_completion *out);
 
