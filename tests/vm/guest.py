@@ -10,6 +10,7 @@ Both programs die with this one, whatever happens to it. Exit status 0: every te
 import argparse
 import ctypes
 import json
+import mmap
 import os
 import re
 import selectors
@@ -39,6 +40,30 @@ def child_setup():
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     except PermissionError:
         pass
+
+
+def tsc_khz():
+    """Rate of this host's time stamp counter, which is the guest's as well under TCG.
+
+    A guest that boots while the host is busy may measure a fifth of it: its timer interrupts come
+    late, and it believes them. Its clock would then run five times too fast for good.
+    """
+    code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    code.write(b'\x0f\x31\x48\xc1\xe2\x20\x48\x09\xd0\xc3')   # rdtsc; rax = rdx << 32 | rax; ret
+    rdtsc = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
+
+    def sample():
+        # The pair that was least disturbed between its two halves.
+        tries = []
+        for _ in range(20):
+            before, ticks, after = time.monotonic_ns(), rdtsc(), time.monotonic_ns()
+            tries.append((after - before, (before + after) // 2, ticks))
+        return min(tries)[1:]
+
+    t0, c0 = sample()
+    time.sleep(0.1)
+    t1, c1 = sample()
+    return (c1 - c0) * 1000000 // (t1 - t0)
 
 
 class Failure(Exception):
@@ -238,6 +263,7 @@ class Guest:
             # SeaBIOS marks the 64-bit window as reserved; without this the kernel then finds no
             # place there for the device memory of a function that comes back with a rescan.
             cmdline += ' pci=no_e820'
+            cmdline += f' tsc_early_khz={tsc_khz()}'
             cmdline += ' intel_iommu=on iommu.strict=1' if args.iommu else ''
             cmdline += ' quiet nca.shell=1' if args.shell else ' nca.tests=' + args.tests
             with open(os.path.join(args.log, 'qemu.log'), 'wb') as err:
@@ -317,6 +343,8 @@ class Guest:
         except (OSError, ValueError, KeyError) as e:
             self.failures.append(f'no telemetry from accel-sim at the end: {e}')
             return
+        self.say(f"device: {answer['commands']} commands, {answer['launches']} launches, "
+                 f"{answer['faults']} faults, {bad} accesses to unmapped bus addresses")
         if bad and not self.bad_access_ok:
             self.failures.append(f'the device made {bad} accesses to unmapped bus addresses')
 

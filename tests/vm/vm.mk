@@ -13,12 +13,12 @@ $(VM_BIN)/%: $(OBJ)/tests/vm/guest/%.o $(VM_OBJS)
 vm-programs: $(VM_TESTS)
 
 check-vm:
-	.ci/install-packages build check
+	.ci/install-packages build vm
 	$(MAKE) programs vm-programs
 	tests/vm/check.sh
 
-# VM_KERNEL=7.3 for the other kernel.
+# KERNEL=7.3 for the other kernel.
 vm:
-	.ci/install-packages build check
+	.ci/install-packages build vm
 	$(MAKE) programs vm-programs
-	tests/vm/shell.sh $(VM_KERNEL)
+	tests/vm/shell.sh $(KERNEL)

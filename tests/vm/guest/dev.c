@@ -326,8 +326,9 @@ int queue_spin(struct queue *q, struct nca_cqe *out, uint64_t timeout_ms)
 		if (queue_poll(q, out))
 			return 0;
 		err = state_error(ctx_state(q->ctx));
+		/* The state may have been told between the look at the ring and this one. */
 		if (err)
-			return err;
+			return queue_poll(q, out) ? 0 : err;
 		if (now_ns() > end)
 			return -ETIME;
 	}
