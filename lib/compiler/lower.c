@@ -54,7 +54,7 @@ static void copy_dram(struct lower *l, const struct dram_view *from, const struc
 	src.stride[3] = nca_dtype_size(from->dtype);
 	dst.stride[3] = nca_dtype_size(to->dtype);
 	mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, nca_dtype_size(from->dtype),
-		from->dtype != to->dtype);
+		from->dtype != to->dtype, 0);
 }
 
 static void store_output(struct lower *l, size_t i)

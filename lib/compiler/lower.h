@@ -42,6 +42,7 @@ struct weight_group {
 	struct mir_buf *buf;		/* where they are now */
 	size_t load;			/* index of the DMA instruction, while the group is open */
 	uint64_t bytes, nparts, offset;
+	uint64_t used;			/* bytes in all partitions that are not padding */
 };
 
 /* A row this long keeps a DMA engine busy; longer ones would only delay the first use. */

@@ -456,7 +456,7 @@ static void bring_packed(struct conv *c, struct band *b)
 			cast = from.dram.dtype != c->l->dtype;
 		}
 		mir_dma(c->l->m, NCA_ENGINE_SYNC, &dst, &src, size,
-			cast ? nca_dtype_size(from.dram.dtype) : (uint16_t)es, cast);
+			cast ? nca_dtype_size(from.dram.dtype) : (uint16_t)es, cast, 0);
 	}
 }
 

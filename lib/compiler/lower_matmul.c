@@ -28,7 +28,7 @@ static struct mir_tile bring(struct product *p, const struct dram_view *v, uint6
 
 	src.stride[0] = k_stride;
 	src.stride[3] = free_stride;
-	mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(v->dtype), v->dtype != l->dtype);
+	mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(v->dtype), v->dtype != l->dtype, 0);
 	return mir_shape(mir_sbuf_tile(buf, 0, l->dtype, k), 1, 1, free, 0, 0, 1);
 }
 
@@ -64,7 +64,7 @@ static void product_tile(struct product *p, uint64_t a_at, uint64_t b_at, uint64
 	}
 	dst.stride[0] = p->n * l->elem;
 	dst.stride[3] = l->elem;
-	mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)l->elem, false);
+	mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)l->elem, false, 0);
 }
 
 /* Which matrix of a broadcast stack of them goes with matrix @index of the result. */

@@ -53,7 +53,6 @@ void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *fr
 		struct mir_mem src = lower_view_mem(from, (uint64_t)(cb * NCA_PARTITIONS * stride[1] +
 								     r->n0 * stride[0] + r->r0 * stride[2]));
 		int64_t size[4] = { block_parts(r->s.c, cb), r->nn, r->rows, w };
-		struct mir_inst *load;
 
 		dst.offset = lower_rows_at(l, r, cb, r->n0, r->r0, 0);
 		src.stride[0] = stride[1];
@@ -64,13 +63,9 @@ void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *fr
 			size[2] = 1;
 			size[3] = r->rows * w;
 		}
-		load = mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(from->dtype),
-			       from->dtype != l->dtype);
 		/* Only what nobody writes may be read early. */
-		if (!from->buf) {
-			load->prefetch = true;
-			load->prefetch_bytes = (uint32_t)(r->nn * r->rows * w * es);
-		}
+		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(from->dtype),
+			from->dtype != l->dtype, from->buf ? 0 : (uint64_t)(r->nn * r->rows * w * es));
 	}
 }
 
@@ -90,7 +85,7 @@ static void store_rows(struct lower *l, const struct rows *r, const struct dram_
 		dst.stride[0] = stride[1];
 		dst.stride[2] = stride[0];
 		dst.stride[3] = stride[3];
-		mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)es, to->dtype != l->dtype);
+		mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)es, to->dtype != l->dtype, 0);
 	}
 }
 

@@ -51,7 +51,7 @@ void lower_softmax(struct lower *l, struct ir_op *op)
 
 		src.stride[0] = n * fs;
 		src.stride[3] = fs;
-		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)fs, from.dtype != NCA_FP32);
+		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)fs, from.dtype != NCA_FP32, 0);
 		for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 			mir_elementwise(l->m, &steps[i]);
 
@@ -60,7 +60,7 @@ void lower_softmax(struct lower *l, struct ir_op *op)
 		dst = lower_view_mem(&to, (uint64_t)(r * n * es));
 		dst.stride[0] = n * es;
 		dst.stride[3] = es;
-		mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)es, false);
+		mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)es, false, 0);
 	}
 	l->homes[op->out->id].dram = to;
 }

@@ -4,6 +4,9 @@
 
 #include "lower.h"
 
+/* What a transfer costs before its first byte, in bytes moved meanwhile. */
+#define MAX_PADDING 8192u
+
 static uint32_t float_bits(float f)
 {
 	uint32_t u;
@@ -65,15 +68,12 @@ static void emit_load(struct lower *l, struct weight_group *gr)
 	struct mir_mem src = { .space = MIR_SLOT, .slot = MIR_SLOT_WEIGHTS, .dtype = l->dtype,
 			       .offset = gr->offset,
 			       .stride = { (int64_t)gr->bytes, 0, 0, l->elem } };
-	struct mir_inst *load;
 
 	mir_next_block(l->m);
 	gr->buf = mir_sbuf(l->m, gr->bytes ? gr->bytes : WEIGHT_GROUP_BYTES, "weights");
 	dst.buf = gr->buf;
 	gr->load = l->m->num_insts;
-	load = mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)l->elem, false);
-	load->prefetch = true;
-	load->prefetch_bytes = (uint32_t)gr->bytes;
+	mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)l->elem, false, gr->bytes ? gr->bytes : 1);
 }
 
 void lower_close_weights(struct lower *l)
@@ -105,15 +105,25 @@ void lower_close_weights(struct lower *l)
 	l->group = NULL;
 }
 
+/*
+ * All partitions of a transfer have rows of one length, so tiles of different numbers of partitions
+ * make padding. A little of it costs less than another transfer.
+ */
+static bool fits_group(const struct weight_group *gr, uint64_t nparts, uint64_t bytes)
+{
+	uint64_t parts = nparts > gr->nparts ? nparts : gr->nparts;
+
+	return gr->bytes + bytes <= WEIGHT_GROUP_BYTES &&
+	       parts * (gr->bytes + bytes) - (gr->used + nparts * bytes) <= MAX_PADDING;
+}
+
 struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts, uint64_t bytes,
 					 uint64_t *at)
 {
 	struct weight_group *gr = l->group;
 
 	cc_assert(l->cc, bytes <= WEIGHT_GROUP_BYTES && nparts <= NCA_PARTITIONS);
-	/* Rows of very different numbers of partitions in one transfer would carry mostly padding. */
-	if (gr && (gr->bytes + bytes > WEIGHT_GROUP_BYTES ||
-		   (gr->bytes > 1024 && (nparts > 2 * gr->nparts || gr->nparts > 2 * nparts))))
+	if (gr && !fits_group(gr, nparts, bytes))
 		lower_close_weights(l);
 	gr = l->group;
 	if (!gr) {
@@ -128,6 +138,7 @@ struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, u
 		memcpy(l->staging + k * WEIGHT_GROUP_BYTES + gr->bytes, data + k * bytes, bytes);
 	*at = gr->bytes;
 	gr->bytes += (bytes + 3) & ~(uint64_t)3;
+	gr->used += nparts * bytes;
 	if (nparts > gr->nparts)
 		gr->nparts = nparts;
 	return gr;
@@ -152,7 +163,6 @@ void lower_plan_columns(struct lower *l)
 	int64_t size[4] = { NCA_PARTITIONS, 1, 1, 0 };
 	struct mir_mem dst = { .space = MIR_SBUF, .dtype = NCA_FP32, .stride = { 1, 0, 0, 4 } };
 	struct mir_mem src = { .space = MIR_SLOT, .slot = MIR_SLOT_WEIGHTS, .dtype = NCA_FP32 };
-	struct mir_inst *load;
 
 	for (const struct ir_op *op = l->g->first; op; op = op->next) {
 		if (op->opcode == IR_CONV)
@@ -169,9 +179,7 @@ void lower_plan_columns(struct lower *l)
 	src.stride[0] = (int64_t)l->num_columns * 4;
 	src.stride[3] = 4;
 	size[3] = l->num_columns;
-	load = mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, 4, false);
-	load->prefetch = true;
-	load->prefetch_bytes = l->num_columns * 4;
+	mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, 4, false, (uint64_t)l->num_columns * 4);
 }
 
 uint64_t lower_column(struct lower *l, const struct ir_value *v)

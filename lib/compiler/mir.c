@@ -4,6 +4,9 @@
 #include <nca/cost.h>
 #include <string.h>
 
+/* The device takes at most 2^22 descriptors and 2^26 bytes in one transfer. */
+#define DMA_MAX_ELEMENTS ((int64_t)1 << 22)
+
 struct mir *mir_new(struct cc *cc, const struct nca_target *target, uint64_t max_insts)
 {
 	struct mir *m = cc_new(cc, struct mir);
@@ -285,22 +288,58 @@ static void set_side(struct mir *m, struct mir_inst *i, struct nca_dma_side *sid
 	add_ref(m, i, &ref);
 }
 
-struct mir_inst *mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
-			 const struct mir_mem *src, const int64_t size[4], uint16_t elem, bool cast)
+static void one_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst, const struct mir_mem *src,
+		    const int64_t size[4], uint16_t elem, bool cast, uint64_t prefetch)
 {
 	struct mir_inst *i = new_inst(m, engine, NCA_OP_DMA);
 	struct nca_body_dma *d = &i->in.dma;
 
-	for (int k = 0; k < 4; k++) {
-		cc_assert(m->cc, size[k] >= 1 && size[k] <= UINT32_MAX);
+	for (int k = 0; k < 4; k++)
 		d->size[k] = (uint32_t)size[k];
-	}
 	d->elem = elem;
 	d->mode = cast ? NCA_DMA_CAST : NCA_DMA_COPY;
 	d->queue = NCA_DMA_SPREAD;
 	/* A cast's elements have a size of their own on each side. */
 	set_side(m, i, &d->dst, dst, size, cast ? nca_dtype_size(dst->dtype) : elem, cast, MIR_DST);
 	set_side(m, i, &d->src, src, size, cast ? nca_dtype_size(src->dtype) : elem, cast, MIR_SRC0);
+	i->prefetch = prefetch != 0;
+	i->prefetch_bytes = (uint32_t)prefetch;
 	account(m, i);
-	return i;
+}
+
+static struct mir_mem advanced(struct mir_mem mem, int dim, int64_t steps)
+{
+	if (dim == 0 && mem.space != MIR_SLOT)
+		mem.part = (uint8_t)(mem.part + steps * mem.stride[0]);
+	else
+		mem.offset += (uint64_t)(steps * mem.stride[dim]);
+	return mem;
+}
+
+void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst, const struct mir_mem *src,
+	     const int64_t size[4], uint16_t elem, bool cast, uint64_t prefetch)
+{
+	int64_t total = 1, half[4];
+	int widest = 0;
+
+	for (int k = 0; k < 4; k++) {
+		cc_assert(m->cc, size[k] >= 1 && size[k] <= INT64_MAX / 8 / total);
+		total *= size[k];
+		if (size[k] > size[widest])
+			widest = k;
+	}
+	/* However scattered the elements are: never more descriptors than elements. */
+	if (total <= DMA_MAX_ELEMENTS) {
+		one_dma(m, engine, dst, src, size, elem, cast, prefetch);
+		return;
+	}
+	memcpy(half, size, sizeof(half));
+	half[widest] = size[widest] / 2;
+	mir_dma(m, engine, dst, src, half, elem, cast, prefetch);
+	{
+		struct mir_mem d = advanced(*dst, widest, half[widest]), s = advanced(*src, widest, half[widest]);
+
+		half[widest] = size[widest] - half[widest];
+		mir_dma(m, engine, &d, &s, half, elem, cast, prefetch);
+	}
 }

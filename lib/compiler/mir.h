@@ -135,8 +135,12 @@ void mir_elementwise(struct mir *m, const struct mir_ew *ew);
 /* Vector or scalar engine, whichever has had less to do. */
 enum nca_engine mir_lighter_engine(const struct mir *m, uint64_t elements);
 
-struct mir_inst *mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
-			 const struct mir_mem *src, const int64_t size[4], uint16_t elem, bool cast);
+/*
+ * @prefetch: bytes per partition of a load that may run ahead of its use (see mir_prefetch()), or 0.
+ * Transfers larger than the device takes are cut up.
+ */
+void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst, const struct mir_mem *src,
+	     const int64_t size[4], uint16_t elem, bool cast, uint64_t prefetch);
 /* The engine whose stream triggers stores: it has little else to do. */
 enum nca_engine mir_store_engine(const struct mir *m);
 

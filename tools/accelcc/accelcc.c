@@ -12,7 +12,7 @@
 #define MAX_DIMS 32
 
 enum { OPT_TARGET = 256, OPT_PRECISION, OPT_NO_FUSE, OPT_JSON, OPT_PRINT_IR, OPT_PRINT_AFTER, OPT_PRINT_PROGRAM,
-       OPT_DIM, OPT_HELP };
+       OPT_DIM, OPT_NAME, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "output", required_argument, NULL, 'o' },
@@ -24,6 +24,7 @@ static const struct option long_options[] = {
 	{ "print-ir-after", required_argument, NULL, OPT_PRINT_AFTER },
 	{ "print-program", no_argument, NULL, OPT_PRINT_PROGRAM },
 	{ "dim", required_argument, NULL, OPT_DIM },
+	{ "name", required_argument, NULL, OPT_NAME },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -37,6 +38,7 @@ static void help(void)
 	      "  -o, --output OUT.ncx       the program file to write\n"
 	      "  --target nca1|nca2         the device it is for (nca1)\n"
 	      "  --precision fp32|bf16      of weights, activations and products (fp32); sums are FP32\n"
+	      "  --name NAME                what the program calls itself (the file's name)\n"
 	      "  --dim NAME=N               value of a symbolic dimension, such as batch=1\n"
 	      "  --no-fuse                  leave additions and clamping as operators of their own\n"
 	      "  --json                     print what was made as JSON\n"
@@ -72,6 +74,17 @@ static bool parse_dim(char *text, struct accelcc_dim *dim)
 	dim->name = text;
 	dim->value = strtoll(eq + 1, &end, 10);
 	return !errno && end != eq + 1 && !*end && dim->value > 0;
+}
+
+/* Exporters call every graph "main" or "torch_jit"; the file's name says more. */
+static const char *stem(const char *path, char *buf, size_t size)
+{
+	const char *base = strrchr(path, '/'), *dot;
+
+	base = base ? base + 1 : path;
+	dot = strrchr(base, '.');
+	snprintf(buf, size, "%.*s", dot && dot != base ? (int)(dot - base) : (int)strlen(base), base);
+	return buf;
 }
 
 /* The file appears under its name only when it is complete. */
@@ -160,6 +173,7 @@ int main(int argc, char **argv)
 	struct accelcc_dim dims[MAX_DIMS];
 	struct accelcc_result result;
 	const char *output = NULL;
+	char name[128];
 	bool json = false;
 	int c;
 
@@ -178,6 +192,9 @@ int main(int argc, char **argv)
 				options.precision = ACCELCC_BF16;
 			else if (strcmp(optarg, "fp32"))
 				return usage("there is no precision '%s', only fp32 and bf16", optarg);
+			break;
+		case OPT_NAME:
+			options.model_name = optarg;
 			break;
 		case OPT_NO_FUSE:
 			options.no_fuse = true;
@@ -214,6 +231,8 @@ int main(int argc, char **argv)
 		return usage("%s", optind == argc ? "a model is missing" : "only one model can be compiled");
 	if (!output)
 		return usage("%s", "-o OUT.ncx is missing");
+	if (!options.model_name)
+		options.model_name = stem(argv[optind], name, sizeof(name));
 
 	if (accelcc_compile_file(argv[optind], &options, &result) != ACCELCC_OK) {
 		fprintf(stderr, "accelcc: %s\n", result.message);
