@@ -82,10 +82,10 @@ static bool convert(struct ctl_tensor *t, const Onnx__TensorProto *p, char *err,
 	t->data = malloc(t->bytes + 1);
 	if (!t->data)
 		return snprintf(err, err_len, "there is no memory for its %" PRIu64 " bytes", t->bytes), false;
-	if (p->has_raw_data)
-		memcpy(t->data, p->raw_data.data, t->bytes);
-	else
+	if (!p->has_raw_data)
 		copy_field(p, t);
+	else if (t->bytes)	/* an empty field has no address */
+		memcpy(t->data, p->raw_data.data, t->bytes);
 	return true;
 }
 
