@@ -226,7 +226,7 @@ static int nca_admin_errno(u16 status)
 	case NCA_ADMIN_BAD_ADDRESS:
 		return -EINVAL;
 	default:
-		return -EIO;
+		return -EPROTO;
 	}
 }
 
@@ -238,8 +238,9 @@ static int nca_admin_errno(u16 status)
  *
  * Sleeps, uninterruptibly and not longer than the device's own limit.
  *
- * Return: 0, or a negative errno: -ENODEV gone, -EIO reset came first or no
- * answer; otherwise the device's status as an errno, with @cpl filled in.
+ * Return: 0, or a negative errno. -ENODEV and -EIO mean that there was no
+ * answer and there will be none: the device has been cut off from the bus. All
+ * others are the device's status, with @cpl filled in.
  */
 int nca_admin_exec(struct nca_device *ndev, struct nca_admin_cmd *cmd,
 		   struct nca_admin_cpl *cpl)

@@ -124,3 +124,5 @@ module_pci_driver(nca_pci_driver);
 MODULE_DESCRIPTION(NCA_DRIVER_DESC);
 MODULE_AUTHOR("The NCA authors");
 MODULE_LICENSE("GPL");
+/* That of dkms.conf: a module left over from before an update can be told. */
+MODULE_VERSION("0.1.0");

@@ -439,7 +439,6 @@ int nca_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file 
 	struct nca_device *ndev = to_nca(drm);
 	struct nca_queue *queue;
 	struct nca_ctx *ctx;
-	int idx;
 
 	if (args->pad)
 		return -EINVAL;
@@ -458,17 +457,18 @@ int nca_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file 
 	spin_unlock_irq(&ndev->evt_lock);
 	nca_queue_revoke(queue);
 
-	/* Without a device, removal or teardown takes what is left. */
-	if (!nca_enter(ndev, &idx)) {
-		mutex_lock(&ctx->lock);
-		/* Unless teardown has been here. */
-		if (!list_empty(&queue->node)) {
-			nca_queue_destroy_hw(queue);
-			nca_queue_release(queue);
-		}
-		mutex_unlock(&ctx->lock);
-		nca_exit(ndev, idx);
+	/*
+	 * Not by nca_enter(): a queue can be given back whatever state the
+	 * device is in, as long as removal has not taken the context down.
+	 */
+	down_read(&ndev->reset_lock);
+	mutex_lock(&ctx->lock);
+	if (!list_empty(&queue->node) && !ndev->removed) {
+		nca_queue_destroy_hw(queue);
+		nca_queue_release(queue);
 	}
+	mutex_unlock(&ctx->lock);
+	up_read(&ndev->reset_lock);
 	nca_queue_put(queue);
 	return 0;
 }
