@@ -82,45 +82,60 @@ def rate(v):
 
 
 def table(o, peers, vm):
+    """Rows (what, p50 or rate, p99, ratio, command); a title has only its first field."""
+    rows = []
+    ctl = "accelctl bench nop --device sim"
+
+    def title(text):
+        rows.append((text, "", "", "", ""))
+
+    def latency(what, p50, p99, base, command):
+        rows.append((what, ns(p50), ns(p99), f"{p50 / base:.2f}x", command))
+
+    def peer(what, name, base, command):
+        latency(what, peers[name]["p50_ns"], peers[name]["p99_ns"], base, command)
+
+    def rates(what, value, base, command):
+        rows.append((what, rate(value), "", f"{value / base:.2f}x", command))
+
+    title("round trip, one at a time")
     floor = peers["pingpong"]["p50_ns"]
-    rows = [("round trip, one at a time", "", "", "")]
-    def latency(what, p50, p99, base):
-        rows.append((what, ns(p50), ns(p99), f"{p50 / base:.2f}x"))
-    latency("cache line between two CPUs", floor, peers["pingpong"]["p99_ns"], floor)
-    latency("NOP on our queue", o["depth1"]["p50"], o["depth1"]["p99"], floor)
-    latency("io_uring NOP", peers["uring-depth1"]["p50_ns"], peers["uring-depth1"]["p99_ns"], floor)
-    latency("DPDK dma_skeleton, 64 B", peers["dpdk-depth1"]["p50_ns"], peers["dpdk-depth1"]["p99_ns"], floor)
-    rows.append(("after 2 ms idle", "", "", ""))
+    peer("cache line between two CPUs", "pingpong", floor, "pingpong")
+    latency("NOP on our queue", o["depth1"]["p50"], o["depth1"]["p99"], floor, f"{ctl} --depth 1")
+    peer("io_uring NOP", "uring-depth1", floor, "uring_nop")
+    peer("DPDK dma_skeleton, 64 B", "dpdk-depth1", floor, "dpdk_dma")
+    title("after 2 ms idle")
     base = o["idle"]["p50"]
-    latency("NOP on our queue ", o["idle"]["p50"], o["idle"]["p99"], base)
-    latency("io_uring NOP ", peers["uring-idle"]["p50_ns"], peers["uring-idle"]["p99_ns"], base)
-    latency("DPDK dma_skeleton, 64 B ", peers["dpdk-idle"]["p50_ns"], peers["dpdk-idle"]["p99_ns"], base)
-    rows.append(("rate", "", "", ""))
-    best = o["depth32"]
-    for what, v in (("our queue, depth 32", o["depth32"]), ("our queue, depth 256", o["depth256"]),
-                    ("io_uring NOP, batches of 32", peers["uring-depth32"]["rate"]),
-                    ("io_uring NOP, batches of 128", peers["uring-depth128"]["rate"]),
-                    ("DPDK dma_skeleton, batches of 32", peers["dpdk-depth32"]["rate"])):
-        rows.append((what, rate(v), "", f"{v / best:.2f}x"))
-    rows.append(("idle", "", "", ""))
-    rows.append(("CPU used with an open, idle queue", f"{o['idle_cpu']:.2f}%", "", ""))
+    latency("NOP on our queue", base, o["idle"]["p99"], base, f"{ctl} --idle-us 2000 --count 500")
+    peer("io_uring NOP", "uring-idle", base, "uring_nop")
+    peer("DPDK dma_skeleton, 64 B", "dpdk-idle", base, "dpdk_dma")
+    title("rate")
+    base = o["depth32"]
+    rates("our queue, depth 32", base, base, f"{ctl} --depth 32")
+    rates("our queue, depth 256", o["depth256"], base, f"{ctl} --depth 256")
+    rates("io_uring NOP, batches of 32", peers["uring-depth32"]["rate"], base, "uring_nop")
+    rates("io_uring NOP, batches of 128", peers["uring-depth128"]["rate"], base, "uring_nop")
+    rates("DPDK dma_skeleton, batches of 32", peers["dpdk-depth32"]["rate"], base, "dpdk_dma")
+    title("idle")
+    rows.append(("CPU used with an open, idle queue", f"{o['idle_cpu']:.2f}%", "", "",
+                 f"{ctl} --count 1000 --idle-watch 2"))
     if vm:
-        rows.append(("in a virtual machine (TCG)", "", "", ""))
+        title("in a virtual machine without KVM")
+        command = "tests/vm/run.sh --tests bench --verbose"
         base = vm["user queue round trip"]["p50_ns"]
         for how in ("user queue", "ioctl"):
             r = vm[f"{how} round trip"]
-            latency(f"NOP by {how}", r["p50_ns"], r["p99_ns"], base)
+            latency(f"NOP, submitted by {how}", r["p50_ns"], r["p99_ns"], base, command)
         base = vm["user queue rate at depth 32"]["per_second"]
         for how in ("user queue", "ioctl"):
-            v = vm[f"{how} rate at depth 32"]["per_second"]
-            rows.append((f"by {how}, depth 32", rate(v), "", f"{v / base:.2f}x"))
+            rates(f"depth 32, each submitted by {how}", vm[f"{how} rate at depth 32"]["per_second"], base, command)
     return rows
 
 
 def render(rows):
-    out = ["| | p50 or rate | p99 | ratio |", "|---|---|---|---|"]
-    for what, a, b, c in rows:
-        out.append(f"| **{what}** | | | |" if not a else f"| {what.strip()} | {a} | {b} | {c} |")
+    out = ["| | p50 or rate | p99 | ratio | command |", "|---|---|---|---|---|"]
+    for what, *rest, command in rows:
+        out.append(f"| {what} | {' | '.join(rest)} | `{command}` |" if command else f"| **{what}** | | | | |")
     return "\n".join(out)
 
 

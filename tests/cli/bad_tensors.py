@@ -79,6 +79,7 @@ BAD = {
     "no-data.pb": tensor_proto(raw=None),
     "short-raw.pb": tensor_proto(raw=IMAGE[:-4]),
     "long-raw.pb": tensor_proto(raw=IMAGE + b"\0\0\0\0"),
+    "empty-raw.pb": tensor_proto(dims=(0, 1, 8, 8), raw=b""),
     "negative-dim.pb": tensor_proto(dims=(-1, 1, 8, 8)),
     "overflow.pb": tensor_proto(dims=(1 << 40, 1 << 40, 1, 1)),
     "too-many-dims.pb": tensor_proto(dims=(1,) * 40, raw=bytes(4)),

@@ -11,3 +11,9 @@ accelctl_SRCS := $(addprefix tools/accelctl/, \
 	ncx_image.c synth_program.c) $(GEN)/onnx.pb-c.c
 accelctl_ARCHIVES := accel
 accelctl_LIBS := -lsmartcols -ljson-c -lprotobuf-c -lm
+
+.PHONY: install-completion
+install: install-completion
+install-completion: $(BUILD)/bin/accelctl
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$< completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/accelctl
