@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The parts of accelctl that need no device. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,6 +222,19 @@ static void test_npy_flips(void)
 	}
 }
 
+/* The table of docs/cli.md. */
+static void test_exit_codes(void)
+{
+	static const struct { int err; enum ctl_exit code; } want[] = {
+		{ 0, 0 }, { -ENODEV, 3 }, { -ENXIO, 3 }, { -EACCES, 4 }, { -EPERM, 4 }, { -EBUSY, 5 },
+		{ -ENOSPC, 5 }, { -EDQUOT, 5 }, { -EAGAIN, 5 }, { -ENOEXEC, 6 }, { -EIO, 7 },
+		{ -ESTALE, 7 }, { -ETIME, 7 }, { -ENOMEM, 1 }, { -EINVAL, 1 }, { -EOWNERDEAD, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		CU_ASSERT_EQUAL(ctl_exit_of(want[i].err), want[i].code);
+}
+
 static void test_reference(void)
 {
 	static float w[CTL_MATMUL_K * CTL_MATMUL_M], x[CTL_MATMUL_K * CTL_MATMUL_N];
@@ -270,6 +284,7 @@ int main(void)
 		{ "units", test_units }, { "histogram", test_histogram }, { "samples", test_samples },
 		{ "values", test_values }, { "measure", test_measure }, { "compare", test_compare },
 		{ "npy round trip", test_npy_round_trip }, { "npy flips", test_npy_flips },
+		{ "exit codes", test_exit_codes },
 		{ "reference", test_reference }, { "generated programs", test_generated_programs },
 		CU_TEST_INFO_NULL
 	};
