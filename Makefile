@@ -43,6 +43,12 @@ BASE_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=u
 BASE_LDFLAGS += -fsanitize=$(SAN)
 endif
 
+# One short line a file; V=1 shows the commands.
+ifeq ($(V),)
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+endif
+
 NCASIM_SRCS :=
 ACCEL_SRCS :=
 ACCELCC_SRCS :=
@@ -68,11 +74,13 @@ ordered = $(filter accelcc,$(1)) $(filter accel,$(1)) $(filter ncasim,$(1))
 
 $(OBJ)/%.o: %.c | gen
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(FILE_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(FILE_CFLAGS) -MMD -MP -c $< -o $@
 
 $(OBJ)/%.o: $(GEN)/%.c | gen
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(FILE_CFLAGS) -w -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(FILE_CFLAGS) -w -MMD -MP -c $< -o $@
 
 # Generated sources (GENERATED += $(GEN)/...) exist before anything is compiled.
 .PHONY: gen
@@ -86,20 +94,23 @@ $(LIB)/libaccelcc.a: $(call objs,$(ACCELCC_SRCS))
 $(LIB)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(ACCEL_SO): $(LIB)/libaccel.a $(LIB)/libncasim.a lib/libaccel.map
-	$(CC) -shared -Wl,-soname,libaccel.so.0 -Wl,--version-script=lib/libaccel.map \
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libaccel.so.0 -Wl,--version-script=lib/libaccel.map \
 		-Wl,--no-undefined -Wl,-z,relro,-z,now $(BASE_LDFLAGS) $(LDFLAGS) -o $@ \
 		-Wl,--whole-archive $(LIB)/libaccel.a -Wl,--no-whole-archive $(LIB)/libncasim.a \
 		$(ACCEL_LIBS) $(NCASIM_LIBS)
-	ln -sf libaccel.so.0 $(LIB)/libaccel.so
+	@ln -sf libaccel.so.0 $(LIB)/libaccel.so
 
 # ---- programs, tests, fuzzers ---------------------------------------------------
 define program_rule
 $(2)/$(1): $$(call objs,$$($(1)_SRCS)) $$(call archives,$$(call ordered,$$(call with_deps,$$($(1)_ARCHIVES))))
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE_LDFLAGS) $$(LDFLAGS) $(3) -o $$@ $$^ $$($(1)_LIBS) \
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(BASE_LDFLAGS) $$(LDFLAGS) $(3) -o $$@ $$^ $$($(1)_LIBS) \
 		$$(call archive_libs,$$($(1)_ARCHIVES))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(BIN))))
