@@ -19,4 +19,4 @@ fuzz_tensor_LIBS := -lprotobuf-c -lm
 check-cli: programs
 	tests/cli/test_cli.py $(BUILD)
 	$(MAKE) BUILD=$(BUILD)/asan SAN=address,undefined OPT="-O1 -g" WERROR= programs
-	tests/cli/test_cli.py $(BUILD)/asan Usage Device Graph Run Bench
+	tests/cli/test_cli.py $(BUILD)/asan Usage Device Graph Run Bench OtherPrograms

@@ -357,6 +357,46 @@ class Bench(Base):
         self.assertLessEqual(short["wait_ns"]["p99"], o["quantum_ns"] + 2 * switch)
 
 
+class OtherPrograms(unittest.TestCase):
+    """accelcc and accel-sim keep to the same exit codes and say one sentence."""
+
+    def code(self, want, program, *args):
+        p = subprocess.run([str(a) for a in (BUILD / "bin" / program, *args)], text=True, timeout=60,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(p.returncode, want, f"{program} {args}\n{p.stdout}\n{p.stderr}")
+        if want:
+            self.assertEqual(len(p.stderr.strip().splitlines()), 1, p.stderr)
+            self.assertTrue(p.stderr.startswith(f"{program}: "), p.stderr)
+        return p
+
+    def test_accelcc(self):
+        out, model = WORK / "cc.ncx", DIGITS / "digits.onnx"
+        self.assertIn("usage", self.code(0, "accelcc", "--help").stdout)
+        for args in ((), (model,), (model, "-o", out, "--nonsense"), (model, "-o", out, "--target", "nca9"),
+                     (model, "-o", out, "--precision", "fp8")):
+            self.code(2, "accelcc", *args)
+        for bad in (WORK / "absent.onnx", DIGITS / "train.py", DIGITS / "images.npy"):
+            self.code(6, "accelcc", bad, "-o", out)
+        self.assertFalse(out.exists())
+        self.code(1, "accelcc", model, "-o", WORK / "absent/cc.ncx")
+        o = json.loads(self.code(0, "accelcc", model, "-o", out, "--json").stdout)
+        self.assertRegex(o["schema"], r"^accelcc\.\w+/1$")
+        self.assertEqual(o["file_bytes"], out.stat().st_size)
+
+    def test_accelcc_truncated(self):
+        whole = (DIGITS / "digits.onnx").read_bytes()
+        f = WORK / "cut.onnx"
+        for n in [0, 1, 7, 100, len(whole) // 2, len(whole) - 1]:
+            f.write_bytes(whole[:n])
+            self.code(6, "accelcc", f, "-o", WORK / "cut.ncx")
+
+    def test_accel_sim(self):
+        self.assertIn("vfio-user", self.code(0, "accel-sim", "--help").stdout)
+        for args in ((), ("--nonsense",), ("--vfio-user",), ("--vfio-user", WORK / "s", "--target", "nca9")):
+            self.code(2, "accel-sim", *args)
+        self.code(1, "accel-sim", "--vfio-user", WORK / "absent/s")
+
+
 class Costs(Base):
     """What an open queue costs the machine. Both bounds are far from what is usual."""
 
