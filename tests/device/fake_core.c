@@ -106,6 +106,9 @@ static bool touch(struct core_state *s, bool write)
 	v = __atomic_load_n(p, __ATOMIC_RELAXED);
 	if (write)
 		__atomic_store_n(p, v + 1, __ATOMIC_RELAXED);
+	/* A real core holds on to the pointer until core_run() returns: so do we, for a while. */
+	for (uint64_t until = s->wall_us ? now_ns() + 2000000 : 0; now_ns() < until;)
+		(void)__atomic_load_n(p, __ATOMIC_RELAXED);
 	return true;
 }
 
