@@ -88,7 +88,20 @@ int accel_launch_set_scalar(accel_launch *l, unsigned int index, uint32_t value)
 int accel_launch_prepare(accel_launch *l, accel_queue *q, uint64_t cookie)
 {
 	struct accel_graph *g = l->graph;
-	struct nca_sqe e = {
+	struct nca_sqe *e;
+
+	if (q->ctx != g->ctx)
+		return acc_fail(-EINVAL, "the queue belongs to another context than the graph");
+	ACC_CHECK_CHILD(q, q->ctx->dev);
+	/* A report that is still empty after the run says that the run never began. */
+	l->report->start_ns = 0;
+	l->report->end_ns = 0;
+	l->report->ticks = 0;
+	l->report->rule = 0;
+	e = acc_queue_slot(q, cookie);
+	if (!e)
+		return acc_queue_no_slot(q);
+	*e = (struct nca_sqe){
 		.opcode = NCA_SQE_LAUNCH,
 		.flags = g->launch_flags,
 		.cookie = cookie,
@@ -99,16 +112,7 @@ int accel_launch_prepare(accel_launch *l, accel_queue *q, uint64_t cookie)
 			.report = l->report_va,
 		},
 	};
-
-	if (q->ctx != g->ctx)
-		return acc_fail(-EINVAL, "the queue belongs to another context than the graph");
-	ACC_CHECK_CHILD(q, q->ctx->dev);
-	/* A report that is still empty after the run says that the run never began. */
-	l->report->start_ns = 0;
-	l->report->end_ns = 0;
-	l->report->ticks = 0;
-	l->report->rule = 0;
-	return acc_queue_push(q, &e);
+	return 0;
 }
 
 int accel_launch_submit(accel_launch *l, accel_queue *q, uint64_t cookie)

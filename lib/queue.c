@@ -30,66 +30,79 @@
  */
 #include "queue.h"
 
-#define unlikely(x) __builtin_expect(!!(x), 0)
-
-/* True if there is room, with a fresh look at the completer's index. */
-static bool look_for_room(struct accel_queue *q)
+int acc_queue_no_slot(struct accel_queue *q)
 {
-	q->head_seen = atomic_load_explicit(&q->head, memory_order_acquire);
-	return q->tail - q->head_seen < q->depth;
-}
-
-int acc_queue_push(struct accel_queue *q, const struct nca_sqe *e)
-{
-	uint32_t slot;
-
 	if (acc_is_child(q->epoch))
 		return acc_child_error(q->ctx->dev);
-	if (unlikely(acc_status_state(q->status) != NCA_CTX_RUNNING))
+	if (acc_status_state(q->status) != NCA_CTX_RUNNING)
 		return acc_context_error(q->ctx);
-	if (unlikely(q->tail - q->head_seen >= q->depth) && !look_for_room(q))
-		return acc_fail_text(-EAGAIN, "the queue is full: take completions before preparing more");
-	slot = q->tail++ & (q->depth - 1);
-	q->cookies[slot] = e->cookie;
-	q->sq[slot] = *e;
-	return 0;
+	return acc_fail_text(-EAGAIN, "the queue is full: take completions before preparing more");
 }
 
 int accel_queue_nop(accel_queue *q, uint64_t cookie)
 {
-	return acc_queue_push(q, &(struct nca_sqe){ .opcode = NCA_SQE_NOP, .cookie = cookie });
+	struct nca_sqe *e = acc_queue_slot(q, cookie);
+
+	if (!e)
+		return acc_queue_no_slot(q);
+	*e = (struct nca_sqe){ .opcode = NCA_SQE_NOP, .cookie = cookie };
+	return 0;
 }
 
 int accel_queue_copy(accel_queue *q, uint64_t cookie, uint64_t dst, uint64_t src, uint64_t len)
 {
-	return acc_queue_push(q, &(struct nca_sqe){ .opcode = NCA_SQE_COPY, .cookie = cookie,
-						    .copy = { .dst = dst, .src = src, .len = len } });
+	struct nca_sqe *e = acc_queue_slot(q, cookie);
+
+	if (!e)
+		return acc_queue_no_slot(q);
+	*e = (struct nca_sqe){ .opcode = NCA_SQE_COPY, .cookie = cookie,
+			       .copy = { .dst = dst, .src = src, .len = len } };
+	return 0;
 }
 
 int accel_queue_fill(accel_queue *q, uint64_t cookie, uint64_t dst, uint32_t pattern, uint64_t len)
 {
-	return acc_queue_push(q, &(struct nca_sqe){ .opcode = NCA_SQE_FILL, .cookie = cookie,
-						    .fill = { .dst = dst, .len = len,
-							      .pattern = pattern } });
+	struct nca_sqe *e = acc_queue_slot(q, cookie);
+
+	if (!e)
+		return acc_queue_no_slot(q);
+	*e = (struct nca_sqe){ .opcode = NCA_SQE_FILL, .cookie = cookie,
+			       .fill = { .dst = dst, .len = len, .pattern = pattern } };
+	return 0;
 }
 
 int accel_queue_sem_wait(accel_queue *q, uint64_t cookie, uint64_t va, uint64_t value)
 {
-	return acc_queue_push(q, &(struct nca_sqe){ .opcode = NCA_SQE_SEM_WAIT, .cookie = cookie,
-						    .sem = { .va = va, .value = value } });
+	struct nca_sqe *e = acc_queue_slot(q, cookie);
+
+	if (!e)
+		return acc_queue_no_slot(q);
+	*e = (struct nca_sqe){ .opcode = NCA_SQE_SEM_WAIT, .cookie = cookie,
+			       .sem = { .va = va, .value = value } };
+	return 0;
 }
 
 int accel_queue_sem_signal(accel_queue *q, uint64_t cookie, uint64_t va, uint64_t value, int add)
 {
-	return acc_queue_push(q, &(struct nca_sqe){ .opcode = NCA_SQE_SEM_SIGNAL, .cookie = cookie,
-						    .flags = add ? NCA_SQE_F_ADD : 0,
-						    .sem = { .va = va, .value = value } });
+	struct nca_sqe *e = acc_queue_slot(q, cookie);
+
+	if (!e)
+		return acc_queue_no_slot(q);
+	*e = (struct nca_sqe){ .opcode = NCA_SQE_SEM_SIGNAL, .cookie = cookie,
+			       .flags = add ? NCA_SQE_F_ADD : 0,
+			       .sem = { .va = va, .value = value } };
+	return 0;
 }
 
 int accel_queue_timestamp(accel_queue *q, uint64_t cookie, uint64_t va)
 {
-	return acc_queue_push(q, &(struct nca_sqe){ .opcode = NCA_SQE_TIMESTAMP, .cookie = cookie,
-						    .timestamp = { .va = va } });
+	struct nca_sqe *e = acc_queue_slot(q, cookie);
+
+	if (!e)
+		return acc_queue_no_slot(q);
+	*e = (struct nca_sqe){ .opcode = NCA_SQE_TIMESTAMP, .cookie = cookie,
+			       .timestamp = { .va = va } };
+	return 0;
 }
 
 static __attribute__((cold)) int drop_prepared(struct accel_queue *q)

@@ -46,9 +46,11 @@ struct accel_queue {
 	uint64_t events;
 };
 
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 /* ---- queue.c ---- */
-/* Copy @e into the next slot. -EAGAIN: full. */
-int acc_queue_push(struct accel_queue *q, const struct nca_sqe *e);
+/* Why there is no slot for a command. */
+int acc_queue_no_slot(struct accel_queue *q) __attribute__((cold));
 /* Completions that are in the ring now, up to @max. */
 unsigned int acc_queue_take(struct accel_queue *q, struct accel_completion *out, unsigned int max);
 
@@ -76,6 +78,26 @@ static inline bool acc_queue_is_lost(const struct accel_queue *q)
 {
 	return acc_status_state(q->status) != NCA_CTX_RUNNING ||
 	       atomic_load_explicit(&q->ctx->lost_hint, memory_order_relaxed);
+}
+
+/*
+ * The next slot, for the caller to fill in, or NULL: acc_queue_no_slot() says why.
+ * Inline, so that each kind of command stores its fields straight into the ring.
+ */
+static inline struct nca_sqe *acc_queue_slot(struct accel_queue *q, uint64_t cookie)
+{
+	uint32_t slot;
+
+	if (acc_is_child(q->epoch) || unlikely(acc_status_state(q->status) != NCA_CTX_RUNNING))
+		return NULL;
+	if (unlikely(q->tail - q->head_seen >= q->depth)) {
+		q->head_seen = atomic_load_explicit(&q->head, memory_order_acquire);
+		if (q->tail - q->head_seen >= q->depth)
+			return NULL;
+	}
+	slot = q->tail++ & (q->depth - 1);
+	q->cookies[slot] = cookie;
+	return &q->sq[slot];
 }
 
 static inline uint32_t acc_queue_outstanding(const struct accel_queue *q)
