@@ -98,7 +98,7 @@ INLINE vf from_e4m3(vi b)
 	vf v = (vf)(em << 20) * splatf(0x1p120f);
 
 	v = pickf(em == 0x7f, (vf)splat(CANONICAL_NAN), v);
-	return (vf)((vi)v | (b << 24 & INT32_MIN));
+	return (vf)((vi)v | ((vi)((vu)b << 24) & INT32_MIN));
 }
 
 INLINE vf from_uint32(vi b)
@@ -115,10 +115,10 @@ INLINE vi widen(vi b, uint32_t dtype, enum domain dom)
 		return b;
 	switch (dtype) {
 	case NCA_INT16:
-		b = b << 16 >> 16;
+		b = (vi)((vu)b << 16) >> 16;
 		break;
 	case NCA_INT8:
-		b = b << 24 >> 24;
+		b = (vi)((vu)b << 24) >> 24;
 		break;
 	default:
 		break;
@@ -129,13 +129,13 @@ INLINE vi widen(vi b, uint32_t dtype, enum domain dom)
 	case NCA_FP32:
 		return b;
 	case NCA_BF16:
-		return b << 16;
+		return (vi)((vu)b << 16);
 	case NCA_FP16:
 		return (vi)v_from_half(b);
 	case NCA_FP8E4M3:
 		return (vi)from_e4m3(b);
 	case NCA_FP8E5M2:
-		return (vi)v_from_half(b << 8);
+		return (vi)v_from_half((vi)((vu)b << 8));
 	case NCA_UINT32:
 		return (vi)from_uint32(b);
 	default:
@@ -145,7 +145,8 @@ INLINE vi widen(vi b, uint32_t dtype, enum domain dom)
 
 INLINE vi to_bf16(vf v)
 {
-	vi b = (vi)v, r = (vi)((vu)(b + 0x7fff + ((vi)((vu)b >> 16) & 1)) >> 16);
+	vu b = (vu)(vi)v;
+	vi r = (vi)((b + 0x7fffu + (b >> 16 & 1u)) >> 16);
 
 	return pick(v != v, splat(CANONICAL_NAN >> 16), r);
 }
@@ -278,7 +279,7 @@ INLINE void store_as(uint8_t *base, const uint32_t *off, const uint32_t *in, uin
 			if (es < 4) {
 				vi field = splat((es == 2 ? 0xffffu : 0xffu) << shift);
 
-				v = pick(field, v << shift, ld(p + i * 4));
+				v = pick(field, (vi)((vu)v << shift), ld(p + i * 4));
 			}
 			st_lanes(p + i * 4, v, i, lanes);
 		}
@@ -355,7 +356,7 @@ INLINE vi shifted(uint32_t op, vi a, vi b)
 	vi out = (vi)((vu)b > (vu)splat(31)), by = b & 31;
 
 	if (op == NCA_ALU_SHL)
-		return (a << by) & ~out;
+		return (vi)((vu)a << (vu)by) & ~out;
 	if (op == NCA_ALU_SHR)
 		return (vi)((vu)a >> (vu)by) & ~out;
 	return pick(out, a >> 31, a >> by);
@@ -567,7 +568,7 @@ static void tf32(uint32_t *a, uint32_t n, uint32_t lanes)
 	for (uint32_t r = 0; r < n; r++) {
 		for (uint32_t i = 0; i < lanes; i += VL) {
 			vi b = ld(a + r * LANES + i), special = (b & 0x7f800000) == 0x7f800000;
-			vi t = (b + 0xfff + ((vi)((vu)b >> 13) & 1)) & ~0x1fff;
+			vi t = (vi)(((vu)b + 0xfffu + ((vu)b >> 13 & 1u)) & ~0x1fffu);
 
 			st(a + r * LANES + i, pick(special, b, t));
 		}
