@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Measure the queue next to its peers, in one run, and print a table.
 
-usage: bench.py [--build DIR] [--seconds S] [--vm] [--markdown FILE] [--json FILE]
+usage: bench.py [--build DIR] [--seconds S] [--vm] [--realtime] [--markdown FILE] [--json FILE]
 
 Rows: a cache line between the two CPUs (the floor), our NOP round trip and rate on the embedded
 device, io_uring NOP, DPDK's dma_skeleton; latency after 2 ms idle; with --vm also the user queue
@@ -22,8 +22,11 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
+AHEAD = []  # put before every program that is measured
+
+
 def run(command):
-    p = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, text=True)
+    p = subprocess.run([str(c) for c in (*AHEAD, *command)], stdout=subprocess.PIPE, text=True)
     if p.returncode:
         sys.exit(f"bench: '{' '.join(map(str, command))}' failed with status {p.returncode}")
     return p.stdout
@@ -64,6 +67,7 @@ def ours(build, seconds):
 
 def vm_results():
     """What tests/vm/guest/t-bench prints in a guest: lines "# bench NAME: {JSON}"."""
+    AHEAD.clear()       # QEMU has more threads than there are CPUs: real-time ones would starve each other
     out = run([TOP / "tests/vm/run.sh", "--name", "bench", "--tests", "bench", "--verbose"])
     found = {m[1]: json.loads(m[2]) for m in re.finditer(r"# bench ([^:\n]+): (\{.*?\})", out)}
     missing = {f"{how} {what}" for how in ("user queue", "ioctl")
@@ -144,10 +148,14 @@ def main():
     p.add_argument("--build", type=pathlib.Path, default=TOP / "build")
     p.add_argument("--seconds", type=float, default=3)
     p.add_argument("--vm", action="store_true", help="also in a virtual machine")
+    p.add_argument("--realtime", action="store_true",
+                   help="run everything, peers too, ahead of other work (chrt --rr 1), where the machine is not quiet")
     p.add_argument("--markdown", type=pathlib.Path, help="write the table there too")
     p.add_argument("--json", type=pathlib.Path, help="write all figures there")
     a = p.parse_args()
 
+    if a.realtime:
+        AHEAD.extend(["chrt", "--rr", "1"])
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("bench: two CPUs are needed, one for each side of a queue")
     peers = lines([a.build / "bench/pingpong"])

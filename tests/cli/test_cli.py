@@ -245,7 +245,8 @@ class Run(Base):
     def test_repeats_to_the_bit_in_the_same_time(self):
         o = self.json("run", *digits("--repeat", "2", "--warmup", "1"))
         self.assertEqual(o["launches"], 720)
-        self.assertEqual(o["device_ns"]["min"], o["device_ns"]["max"])
+        # Stamps are whole nanoseconds: a launch that takes part of one may straddle it or not.
+        self.assertLessEqual(o["device_ns"]["max"] - o["device_ns"]["min"], 1)
 
     def test_timed(self):
         full = self.json("run", *digits())
@@ -401,11 +402,13 @@ class Costs(Base):
     """What an open queue costs the machine. Both bounds are far from what is usual."""
 
     def test_system_calls(self):
-        """A side that waits for the other's CPU goes to sleep, so other work on the machine costs calls:
-        ahead of that work where we may, and the best of ten runs counts."""
+        """A side that waits for the other's CPU goes to sleep, so other work on the machine costs calls.
+        Ahead of that work where we may; the best of ten runs counts."""
         log = WORK / "strace.log"
         best = None
-        ahead = ["nice", "-n", "-20"] if os.geteuid() == 0 else []
+        ahead = ["chrt", "--rr", "1"]
+        if subprocess.run([*ahead, "true"], stderr=subprocess.DEVNULL).returncode:
+            ahead = []
         for _ in range(10):
             subprocess.run([*ahead, "strace", "-f", "-c", "-o", log, CTL, "bench", "nop", "--device", "sim",
                             "--count", "1000000", "--depth", "32"], check=True, stdout=subprocess.DEVNULL,
