@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Creating and destroying a device. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,10 +29,12 @@ static void *shared_memory(const char *name, size_t len, int *fd)
 {
 	void *p;
 
-	*fd = memfd_create(name, MFD_CLOEXEC);
+	*fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (*fd < 0)
 		return NULL;
-	if (ftruncate(*fd, (off_t)len)) {
+	/* Whoever maps the BAR has this descriptor; shrinking the file would kill us with SIGBUS. */
+	if (ftruncate(*fd, (off_t)len) ||
+	    fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
 		close(*fd);
 		*fd = -1;
 		return NULL;

@@ -227,6 +227,30 @@ static void no_master_no_dma(void)
 	power_off(&m);
 }
 
+/* The client holds the files behind the BARs; it must not be able to pull them from under us. */
+static void sealed_files(void)
+{
+	static const uint32_t regions[] = { NCA_BAR_DOORBELL, NCA_BAR_DEVMEM };
+	struct machine m;
+	struct answer a;
+
+	power_on(&m);
+	bench_connect(&m.b, true);
+	for (int i = 0; i < 2; i++) {
+		struct vu_region_info info = { .argsz = 64, .index = regions[i] };
+
+		CU_ASSERT_EQUAL(client_call(&m.b, VU_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
+					    &a), 0);
+		CU_ASSERT_FATAL(a.fd >= 0);
+		CU_ASSERT_EQUAL(ftruncate(a.fd, 0), -1);
+		CU_ASSERT_EQUAL(ftruncate(a.fd, 1ll << 45), -1);
+		close(a.fd);
+	}
+	enable_function(&m.b);
+	CU_ASSERT_EQUAL(client_read(&m.b, NCA_BAR_DEVMEM, 0, a.data, 8), 0);
+	power_off(&m);
+}
+
 /* The client dies with commands on their way: no stray access, and the next client starts afresh. */
 static void client_dies(void)
 {
@@ -293,6 +317,7 @@ int main(void)
 	CU_add_test(s, "admin commands", admin_commands);
 	CU_add_test(s, "unmapped addresses", unmapped_addresses);
 	CU_add_test(s, "no DMA without bus mastering", no_master_no_dma);
+	CU_add_test(s, "files behind the BARs", sealed_files);
 	CU_add_test(s, "client dies", client_dies);
 	CU_add_test(s, "vanish, hang, reset", vanish_hang_reset);
 	add_run_tests();
