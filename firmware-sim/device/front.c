@@ -11,6 +11,11 @@
  * arriving a little after it went to sleep it learns to poll a little longer
  * (at most SPIN_MAX_NS), because a futex wake costs several times the latency
  * of a poll; when nothing comes it goes back to the configured time.
+ *
+ * What counts is time spent polling, not time that passed: on a machine with more
+ * threads than CPUs the loop may be off its CPU for milliseconds, and the
+ * submitter it waits for perhaps wants that very CPU. When it notices that it was
+ * off, it gives way after 10 us instead of 50.
  */
 #include <sched.h>
 #include <string.h>
@@ -20,6 +25,10 @@
 #define SPIN_DEFAULT_NS		50000ull
 #define SPIN_MAX_NS		6000000ull
 #define SPIN_TIGHT		512u	/* rounds without pause */
+#define OFF_CPU_NS		50000ull	/* 32 rounds never take that long on a CPU of our own */
+#define CONTENDED_NS		10000000ull	/* how long to believe it */
+#define CONTENDED_SPIN_NS	500000ull
+#define YIELD_NS		10000ull	/* between two sched_yield()s when nobody competes */
 #define HOT_ALWAYS		8u	/* so few queues are all polled in every round */
 #define COLD_AFTER		20000u	/* idle polls until a hot queue turns cold */
 #define COLD_STEP		8u
@@ -253,17 +262,73 @@ static void learn_spin(struct ncasim *dev, uint64_t gap)
 	dev->spin_ns = max_u64(want, SPIN_DEFAULT_NS);
 }
 
+/* One idle period. */
+struct idle {
+	uint32_t rounds;
+	bool timed;			/* the clock runs: the fields below are valid */
+	uint64_t since, last;		/* wall ns: began, last look at the clock */
+	uint64_t polled;		/* ns spent polling */
+	uint64_t yielded;		/* wall ns of the last sched_yield() */
+	uint64_t contended;		/* wall ns until which we share our CPU; outlives the period */
+};
+
+static void idle_end(struct ncasim *dev, struct idle *idle, bool slept)
+{
+	if (idle->timed)
+		learn_spin(dev, slept ? wall_ns() - idle->since : idle->polled);
+	idle->rounds = 0;
+	idle->timed = false;
+}
+
+/* Nothing to do in this round. Returns true when it went to sleep and came back. */
+static bool idle_round(struct ncasim *dev, struct idle *idle)
+{
+	uint64_t now, budget;
+
+	if (++idle->rounds < SPIN_TIGHT)
+		return false;
+	cpu_relax();
+	if (idle->rounds & 31)
+		return false;
+	now = wall_ns();
+	if (!idle->timed) {
+		idle->timed = true;
+		idle->since = now;
+		idle->last = now;
+		idle->polled = 0;
+		idle->yielded = now;
+	}
+	if (now - idle->last > OFF_CPU_NS)
+		idle->contended = now + CONTENDED_NS;
+	idle->polled += min_u64(now - idle->last, OFF_CPU_NS / 10);
+	idle->last = now;
+	/* Shared CPU: giving way is cheaper for everybody than a futex wait and a wake. */
+	budget = now < idle->contended ? max_u64(dev->spin_ns, CONTENDED_SPIN_NS) : dev->spin_ns;
+	if (dev->cfg.spin_us)
+		budget = dev->spin_ns;
+	if (idle->polled >= budget) {
+		front_sleep(dev);
+		idle->last = wall_ns();
+		return true;
+	}
+	if ((now < idle->contended && idle->polled >= YIELD_NS) ||
+	    (idle->polled >= SPIN_DEFAULT_NS && now - idle->yielded >= YIELD_NS)) {
+		sched_yield();
+		idle->yielded = wall_ns();
+	}
+	return false;
+}
+
 void *front_main(void *arg)
 {
 	struct ncasim *dev = arg;
-	uint64_t idle_since = 0;
-	uint32_t rounds = 0;
+	struct idle idle = { .rounds = 0 };
+	bool slept = false;
 
 	dev->spin_ns = dev->cfg.spin_us ? dev->cfg.spin_us * 1000ull : SPIN_DEFAULT_NS;
 	dev->spin_adaptive = !dev->cfg.spin_us;
 	while (!atomic_load_explicit(&dev->quit, memory_order_relaxed)) {
 		bool work = false;
-		uint64_t now;
 
 		if (unlikely(atomic_load_explicit(&dev->attention, memory_order_acquire)))
 			work = handle_attention(dev);
@@ -280,25 +345,11 @@ void *front_main(void *arg)
 			beat(dev, wall_ns());
 		}
 		if (work) {
-			if (idle_since) {
-				learn_spin(dev, wall_ns() - idle_since);
-				idle_since = 0;
-			}
-			rounds = 0;
-			continue;
+			idle_end(dev, &idle, slept);
+			slept = false;
+		} else {
+			slept |= idle_round(dev, &idle);
 		}
-		if (++rounds < SPIN_TIGHT)
-			continue;
-		cpu_relax();
-		if (rounds & 31)
-			continue;
-		now = wall_ns();
-		if (!idle_since)
-			idle_since = now;
-		if (now - idle_since >= dev->spin_ns)
-			front_sleep(dev);
-		else if (now - idle_since >= SPIN_DEFAULT_NS)
-			sched_yield();
 	}
 	return NULL;
 }
