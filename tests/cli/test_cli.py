@@ -80,7 +80,7 @@ class Usage(Base):
     def test_usage_errors(self):
         for line in ("", "nonsense", "bench", "graph", "bench nonsense", "list extra", "list --nonsense",
                      "run", "graph show", "run a b", "bench nop --depth", "bench nop --depth 0",
-                     "bench nop --depth -1", "bench nop --depth 1x", "bench nop --seconds abc",
+                     "bench nop --depth -1", "bench nop --depth 1x", "bench nop --depth 8 --batch 9", "bench nop --seconds abc",
                      "bench nop --size tiny", "bench nop --depth 2 --idle-us 5", "bench copy --bytes 3",
                      "bench copy --bytes 99999G", "bench share --sizes medium,tiny", "bench share --sizes ,",
                      "bench share --launch-time 1ns", "bench share --sizes medium --launch-time 1ms,1ms",
@@ -313,7 +313,10 @@ class Bench(Base):
         self.assertEqual((o["count"], o["verified"], o["depth"]), (20000, 20000, 1))
         self.summary(o["latency_ns"])
         o = self.json("bench-nop", "bench", "nop", "--device", "sim", "--depth", "32", "--count", "100001")
-        self.assertEqual(o["count"], 100001)
+        self.assertEqual((o["count"], o["batch"]), (100001, 16))
+        for batch in (1, 5, 9):
+            o = self.json("bench-nop", "bench", "nop", "--device", "sim", "--depth", "9", "--batch", batch, "--count", "1234")
+            self.assertEqual((o["count"], o["verified"]), (1234, 1234))
         self.assertGreater(o["rate"], 0)
         o = self.json("bench-nop", "bench", "nop", "--device", "sim", "--seconds", "50ms", "--depth", "7")
         self.assertGreater(o["count"], 7)

@@ -18,7 +18,7 @@ static const char *const submit_names[] = { "doorbell", "ioctl", NULL };
 static struct {
 	const char *device;
 	unsigned int size, submit;
-	uint64_t depth, count, seconds_ns, idle_ns, watch_ns, cpu;
+	uint64_t depth, batch, count, seconds_ns, idle_ns, watch_ns, cpu;
 	bool json;
 } opt = { .depth = 1, .seconds_ns = 2000000000, .cpu = UINT64_MAX };
 
@@ -27,6 +27,8 @@ static const struct ctl_option options[] = {
 	CTL_OPTION_SIZE(opt.size),
 	{ .name = "depth", .kind = CTL_U64, .value = &opt.depth, .metavar = "N", .min = 1,
 	  .max = MAX_DEPTH, .help = "commands outstanding (default 1; 1 also measures the round trip)" },
+	{ .name = "batch", .kind = CTL_U64, .value = &opt.batch, .metavar = "N", .max = MAX_DEPTH,
+	  .help = "submit when there is room for N more (default half the depth)" },
 	{ .name = "seconds", .kind = CTL_SECONDS, .value = &opt.seconds_ns, .metavar = "S", .min = 1,
 	  .max = 86400000000000, .help = "how long (default 2); ignored with --count" },
 	{ .name = "count", .kind = CTL_U64, .value = &opt.count, .metavar = "N",
@@ -125,8 +127,10 @@ static enum ctl_exit run_deep(struct nop_run *r, uint64_t deadline)
 	int n;
 
 	for (;;) {
-		uint64_t room = last ? 0 : opt.depth - (r->submitted - r->completed);
+		uint64_t room = opt.depth - (r->submitted - r->completed);
 
+		if (last || room < opt.batch)
+			room = 0;
 		if (opt.count && room > opt.count - r->submitted)
 			room = opt.count - r->submitted;
 		for (uint64_t i = 0; i < room; i++) {
@@ -183,7 +187,7 @@ static enum ctl_exit measure(struct ctl_session *s)
 {
 	struct ctl_bench_nop result = {
 		.size = ctl_size_names[opt.size], .submit = submit_names[opt.submit],
-		.depth = opt.depth, .idle_ns = opt.idle_ns,
+		.depth = opt.depth, .batch = opt.batch, .idle_ns = opt.idle_ns,
 	};
 	struct nop_run r = { .ctx = s->ctx, .queue = s->queue };
 	uint64_t start;
@@ -219,6 +223,11 @@ static enum ctl_exit run(const struct ctl_command *cmd, const char **args, int n
 	(void)nargs;
 	if (opt.idle_ns && opt.depth != 1)
 		return ctl_usage(cmd, "--idle-us needs --depth 1");
+	if (opt.batch > opt.depth)
+		return ctl_usage(cmd, "--batch %llu is more than --depth %llu",
+				 (unsigned long long)opt.batch, (unsigned long long)opt.depth);
+	if (!opt.batch)
+		opt.batch = (opt.depth + 1) / 2;
 	ret = ctl_session_open(&s, opt.device);
 	/* Not earlier: the threads of an embedded device would inherit it. */
 	if (!ret)

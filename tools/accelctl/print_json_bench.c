@@ -11,6 +11,7 @@ void ctl_json_bench_nop(const struct ctl_bench_nop *r)
 	ctl_json_string(root, "size", r->size);
 	ctl_json_string(root, "submit", r->submit);
 	ctl_json_u64(root, "depth", r->depth);
+	ctl_json_u64(root, "batch", r->batch);
 	ctl_json_u64(root, "count", r->count);
 	ctl_json_double(root, "seconds", r->seconds);
 	ctl_json_double(root, "rate", r->rate);

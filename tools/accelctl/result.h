@@ -70,7 +70,7 @@ struct ctl_run {
 struct ctl_bench_nop {
 	char device[32];
 	const char *size, *submit;
-	uint64_t depth, count;
+	uint64_t depth, batch, count;
 	double seconds, rate;
 	bool has_latency;		/* depth 1 */
 	struct ctl_summary latency_ns;
