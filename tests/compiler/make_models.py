@@ -142,20 +142,20 @@ def models():
         [(1, 3, 12, 12)]
     yield "reshape_in", Fn(lambda l, x: l(x.reshape(4, 30)), nn.Linear(30, 20)), [(2, 60)]
     yield "input_as_output", Fn(lambda x: (x.reshape(6, 4), F.relu(x))), [(2, 12)]
-    # Larger than SBUF: worked on in bands of rows.
-    yield "bands_conv", nn.Sequential(conv(3, 64, 5, padding=2), nn.ReLU(), conv(64, 64, 3, padding=1, stride=2),
-                                      nn.ReLU(), nn.MaxPool2d(3, 2, 1), conv(64, 3, 3)), [(1, 3, 172, 190)]
+    # Larger than nca1's SBUF: worked on in bands of rows.
+    yield "bands_conv", nn.Sequential(conv(3, 8, 5, padding=2), nn.ReLU(), conv(8, 8, 3, padding=1, stride=2),
+                                      nn.ReLU(), nn.MaxPool2d(3, 2, 1), conv(8, 3, 3)), [(1, 3, 172, 190)]
     yield "bands_residual", Fn(lambda a, b, c, x: F.avg_pool2d(F.relu(b(F.relu(a(x))) + c(x)), 4),
-                               conv(33, 130, 1), conv(130, 130, 3, padding=1), conv(33, 130, 1)), [(2, 33, 64, 64)]
+                               conv(33, 130, 1), conv(130, 130, 3, padding=1), conv(33, 130, 1)), [(1, 33, 64, 64)]
     yield "bands_add", Fn(lambda a, b, c: F.relu(a + b + c)), [(2, 3, 170, 180), (2, 3, 170, 180), (3, 1, 180)]
     yield "bands_const", Fn(lambda a: a + torch.arange(60000.).view(2, 150, 200) / 60000), [(1, 2, 150, 200)]
     yield "bands_bn_relu", nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.AvgPool2d(5, 5)), [(2, 3, 200, 160)]
     yield "bands_relu", nn.ReLU(), [(1, 2, 260, 200)]
     yield "bands_max_pool", nn.MaxPool2d(3, 2, 1), [(1, 3, 230, 226)]
-    yield "bands_wide", conv(40, 6, 3, padding=1), [(1, 40, 70, 700)]
+    yield "bands_wide", conv(33, 4, 3, padding=1), [(1, 33, 40, 700)]
     yield "bands_flatten", nn.Sequential(conv(4, 8, 3, padding=1), nn.ReLU(), nn.Flatten()), \
         [(1, 4, 120, 80)]
-    yield "bands_images", Fn(lambda c, x: F.relu(c(x)) + 1, conv(5, 6, 3, padding=1)), [(1000, 5, 6, 7)]
+    yield "bands_images", Fn(lambda c, x: F.relu(c(x)) + 1, conv(5, 6, 3, padding=1)), [(600, 5, 6, 7)]
     yield "bands_rows", nn.Sequential(nn.Linear(5, 3), nn.ReLU()), [(40000, 5)]
     yield "bands_global", nn.AdaptiveAvgPool2d(1), [(1, 3, 150, 140)]
     yield "global_avg_large", nn.AdaptiveAvgPool2d(1), [(1, 2, 133, 500)]

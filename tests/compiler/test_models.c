@@ -107,8 +107,11 @@ static void run_all(const char *target, enum accelcc_precision precision, bool n
 	list = fopen(path, "r");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(list);
 	while (fscanf(list, "%127s", name) == 1) {
-		CU_ASSERT(run_model(name, target, precision, no_fuse));
 		num++;
+		/* These are about SBUF being small. */
+		if (!strncmp(name, "bands_", 6) && strcmp(target, "nca1"))
+			continue;
+		CU_ASSERT(run_model(name, target, precision, no_fuse));
 	}
 	fclose(list);
 	CU_ASSERT(num > 50);
