@@ -325,6 +325,7 @@ void *front_main(void *arg)
 	struct idle idle = { .rounds = 0 };
 	bool slept = false;
 
+	pthread_setname_np(pthread_self(), "nca-front");
 	dev->spin_ns = dev->cfg.spin_us ? dev->cfg.spin_us * 1000ull : SPIN_DEFAULT_NS;
 	dev->spin_adaptive = !dev->cfg.spin_us;
 	while (!atomic_load_explicit(&dev->quit, memory_order_relaxed)) {

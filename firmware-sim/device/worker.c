@@ -39,7 +39,10 @@ static void worker_wait(struct worker *w)
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
+	char name[16];
 
+	snprintf(name, sizeof(name), "nca-core-%u", w->index);
+	pthread_setname_np(pthread_self(), name);
 	/* The creating thread may have flush-to-zero or another rounding mode on. */
 	fesetenv(FE_DFL_ENV);
 	for (;;) {
