@@ -144,6 +144,8 @@ static int gave_up(struct sim_dev *dev, const struct nca_admin_cmd *cmd)
 {
 	struct sim_admin *a = &dev->admin;
 
+	int64_t timeout_ns = a->timeout_ns;
+
 	/* No DMA from now on, so memory it might still have used can be freed. */
 	a->dead = true;
 	pthread_cond_broadcast(&a->call_free);
@@ -154,17 +156,18 @@ static int gave_up(struct sim_dev *dev, const struct nca_admin_cmd *cmd)
 	dev->state = 2;
 	pthread_mutex_unlock(&dev->table_lock);
 	return acc_fail(-EIO, "the device did not answer admin command 0x%x within %lld ms; reset it with accel_device_reset()",
-			cmd->opcode, (long long)(a->timeout_ns / 1000000));
+			cmd->opcode, (long long)(timeout_ns / 1000000));
 }
 
 int sim_admin_run(struct sim_dev *dev, struct sim_call *call, struct nca_admin_cmd *cmd,
 		  struct nca_admin_cpl *cpl)
 {
 	struct sim_admin *a = &dev->admin;
-	int64_t deadline = now_ns() + a->timeout_ns;
+	int64_t deadline;
 
 	cmd->cid = cid_of(a, call->slot);
 	pthread_mutex_lock(&a->lock);
+	deadline = now_ns() + a->timeout_ns;
 	if (a->dead) {
 		a->call[call->slot].done = true;	/* never sent */
 		pthread_mutex_unlock(&a->lock);

@@ -88,9 +88,14 @@ static int map_bars(struct sim_dev *dev)
 static void sim_close(struct acc_bdev *bdev)
 {
 	struct sim_dev *dev = (struct sim_dev *)bdev;
+	struct sim_mem *mem;
 
 	if (dev->hw)
 		ncasim_destroy(dev->hw);
+	while ((mem = LIST_FIRST(&dev->dirty))) {
+		LIST_REMOVE(mem, dirty);
+		free(mem);
+	}
 	/* The device's threads are gone: nothing reads the shared memory any more. */
 	if (dev->shared)
 		munmap(dev->shared, dev->shared_len);
@@ -129,6 +134,7 @@ static int sim_open(const char *name, struct acc_bdev **out)
 	dev->b.ops = &acc_backend_sim;
 	snprintf(dev->name, sizeof(dev->name), "%s", name);
 	LIST_INIT(&dev->contexts);
+	LIST_INIT(&dev->dirty);
 	pthread_mutex_init(&dev->ack_lock, NULL);
 	pthread_mutex_init(&dev->mem_lock, NULL);
 	pthread_mutex_init(&dev->table_lock, NULL);
@@ -288,6 +294,8 @@ static int sim_reset(struct acc_bdev *bdev)
 
 	if (!r)
 		r = sim_events_start(dev);
+	if (!r)
+		sim_scrub_dirty(dev);
 	pthread_mutex_lock(&dev->table_lock);
 	dev->state = r ? 2 : 0;
 	pthread_mutex_unlock(&dev->table_lock);

@@ -163,29 +163,63 @@ void sim_mem_unbind(struct acc_bctx *bctx, struct acc_bmem *bmem, uint64_t va)
 	sim_unmap((struct sim_ctx *)bctx, va, bmem->size);
 }
 
+static int scrub(struct sim_mem *mem)
+{
+	struct nca_admin_cmd cmd = {
+		.opcode = NCA_ADMIN_SCRUB,
+		.scrub = { .offset = mem->offset, .len = mem->b.size },
+	};
+	int r = sim_admin_simple(mem->dev, &cmd, "scrubbing device memory");
+
+	/* A reset came in between; the device that is back can do it. */
+	return r == -ESTALE ? sim_admin_simple(mem->dev, &cmd, "scrubbing device memory") : r;
+}
+
+static void scrub_and_free(struct sim_mem *mem)
+{
+	struct sim_dev *dev = mem->dev;
+	int r = scrub(mem);
+
+	pthread_mutex_lock(&dev->mem_lock);
+	/* Nobody gets it before it has been scrubbed. */
+	if (r)
+		LIST_INSERT_HEAD(&dev->dirty, mem, dirty);
+	else
+		acc_ranges_free(&dev->devmem_free, mem->offset, mem->b.size);
+	pthread_mutex_unlock(&dev->mem_lock);
+	if (!r)
+		free(mem);
+}
+
 void sim_mem_free(struct acc_bmem *bmem)
 {
 	struct sim_mem *mem = (struct sim_mem *)bmem;
 	struct sim_dev *dev = mem->dev;
-	struct nca_admin_cmd cmd = {
-		.opcode = NCA_ADMIN_SCRUB,
-		.scrub = { .offset = mem->offset, .len = bmem->size },
-	};
-	int r;
 
 	if (bmem->where == ACCEL_HOST) {
 		sim_host_free(dev, bmem->cpu, bmem->size);
 		free(mem);
 		return;
 	}
-	r = sim_admin_simple(dev, &cmd, "scrubbing device memory");
-	if (r == -ESTALE)
-		r = sim_admin_simple(dev, &cmd, "scrubbing device memory");
 	pthread_mutex_lock(&dev->mem_lock);
 	mem->ctx->mem_used -= bmem->size;
-	/* Memory that could not be scrubbed belongs to nobody from now on. */
-	if (!r)
-		acc_ranges_free(&dev->devmem_free, mem->offset, bmem->size);
 	pthread_mutex_unlock(&dev->mem_lock);
-	free(mem);
+	scrub_and_free(mem);
+}
+
+void sim_scrub_dirty(struct sim_dev *dev)
+{
+	LIST_HEAD(, sim_mem) dirty = LIST_HEAD_INITIALIZER(dirty);
+	struct sim_mem *mem;
+
+	pthread_mutex_lock(&dev->mem_lock);
+	while ((mem = LIST_FIRST(&dev->dirty))) {
+		LIST_REMOVE(mem, dirty);
+		LIST_INSERT_HEAD(&dirty, mem, dirty);
+	}
+	pthread_mutex_unlock(&dev->mem_lock);
+	while ((mem = LIST_FIRST(&dirty))) {
+		LIST_REMOVE(mem, dirty);
+		scrub_and_free(mem);
+	}
 }

@@ -72,6 +72,7 @@ struct sim_dev {
 
 	pthread_mutex_t mem_lock;
 	struct acc_ranges devmem_free;
+	LIST_HEAD(, sim_mem) dirty;	/* given back, not scrubbed yet; mem_lock */
 
 	pthread_mutex_t table_lock;
 	LIST_HEAD(, sim_ctx) contexts;
@@ -99,6 +100,7 @@ struct sim_mem {
 	struct sim_dev *dev;
 	struct sim_ctx *ctx;		/* charged */
 	uint64_t offset;		/* of device memory */
+	LIST_ENTRY(sim_mem) dirty;
 };
 
 struct sim_queue {
@@ -162,6 +164,8 @@ int sim_mem_map(struct acc_bmem *mem);
 int sim_mem_bind(struct acc_bctx *ctx, struct acc_bmem *mem, uint64_t va, uint32_t access);
 void sim_mem_unbind(struct acc_bctx *ctx, struct acc_bmem *mem, uint64_t va);
 void sim_mem_free(struct acc_bmem *mem);
+/* Scrub what could not be scrubbed while the device did not answer. */
+void sim_scrub_dirty(struct sim_dev *dev);
 
 /* ---- context.c, queue.c, capacity.c */
 int sim_ctx_create(struct acc_bdev *dev, const struct acc_ctx_request *req,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 UNIT_TESTS += test_lib
 test_lib_SRCS := $(addprefix tests/lib/, main.c ncx_build.c t_buffer.c t_device.c t_fork.c \
-	t_graph.c t_header.c t_lost.c t_ncx.c t_queue.c t_ranges.c t_sizes.c t_threads.c t_wait.c)
+	t_graph.c t_header.c t_lost.c t_ncx.c t_queue.c t_ranges.c t_sick.c t_sizes.c t_threads.c t_wait.c)
 test_lib_ARCHIVES := accel
 test_lib_LIBS := -lcunit
 test_lib_TSAN := yes

@@ -117,6 +117,7 @@ int main(int argc, char **argv)
 	suite_fork();
 	suite_lost();
 	suite_threads();
+	suite_sick();
 	suite_ncx();
 	suite_graph();
 	CU_basic_set_mode(CU_BRM_NORMAL);

@@ -49,6 +49,7 @@ void suite_lost(void);
 void suite_ncx(void);
 void suite_queue(void);
 void suite_ranges(void);
+void suite_sick(void);
 void suite_sizes(void);
 void suite_threads(void);
 void suite_wait(void);
