@@ -7,6 +7,7 @@
 #ifndef VU_CONN_H
 #define VU_CONN_H
 
+#include "progress.h"
 #include "proto.h"
 
 #include <stdbool.h>
@@ -16,13 +17,16 @@ struct vu_conn {
 	int fd;
 	int wake;			/* readable: give up, -ECANCELED */
 	unsigned int stall_ms;
+	struct vu_progress *progress;	/* may be NULL */
 	uint8_t *data;			/* payload, VU_MAX_MSG_SIZE bytes */
+	size_t have;			/* of it, read along with the header */
 	int fds[VU_MAX_MSG_FDS];
 	unsigned int nfds;
 	bool fds_lost;			/* there were more */
 };
 
-int conn_init(struct vu_conn *c, int fd, int wake, unsigned int stall_ms);
+int conn_init(struct vu_conn *c, int fd, int wake, unsigned int stall_ms,
+	      struct vu_progress *progress);
 
 /* Closes descriptors that were received and not taken; not the socket. */
 void conn_fini(struct vu_conn *c);

@@ -47,11 +47,18 @@ static int serve_one(struct vu_session *s, struct vu_conn *c)
 		err = conn_recv_payload(c, hdr.size - sizeof(hdr));
 		if (err)
 			return err;
+		progress_set(c->progress, VU_STAGE_OWED);
 		session_handle(s, &hdr, c->data, hdr.size - sizeof(hdr), c->fds, c->nfds,
 			       c->fds_lost);
 		conn_close_fds(c);
 	}
-	err = s->reply_len ? conn_send(c, s->reply, s->reply_len, s->reply_fd) : 0;
+	if (s->reply_len) {
+		progress_set(c->progress, VU_STAGE_REPLYING);
+		err = conn_send(c, s->reply, s->reply_len, s->reply_fd);
+	} else {
+		err = 0;
+	}
+	progress_set(c->progress, VU_STAGE_IDLE);
 	if (!err && s->close)
 		err = -EPROTO;
 	return err;
@@ -67,8 +74,9 @@ void server_talk(struct vu_server *srv, int fd)
 	err = session_init(&s, srv->dev);
 	if (err)
 		return;
-	err = conn_init(&c, fd, srv->wake, srv->opts.stall_ms);
+	err = conn_init(&c, fd, srv->wake, srv->opts.stall_ms, srv->opts.progress);
 	if (!err) {
+		progress_set(srv->opts.progress, VU_STAGE_IDLE);
 		atomic_store(&srv->connected, true);
 		do {
 			err = serve_one(&s, &c);

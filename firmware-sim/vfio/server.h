@@ -8,6 +8,7 @@
 #define VU_SERVER_H
 
 #include "device.h"
+#include "progress.h"
 
 #include <stdatomic.h>
 
@@ -19,6 +20,7 @@ struct vu_server_opts {
 	/* A client's socket, then -1 before that socket is closed. May be NULL. */
 	void (*client)(void *opaque, int fd);
 	void *opaque;
+	struct vu_progress *progress;	/* for whoever takes over; may be NULL */
 };
 
 struct vu_server {

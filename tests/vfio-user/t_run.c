@@ -6,6 +6,7 @@
 
 #include <CUnit/CUnit.h>
 #include <nca/admin.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +206,54 @@ static void killed(void)
 	CU_ASSERT(sockets_gone());
 }
 
+struct killer {
+	pid_t pid;
+	unsigned int after_us;
+};
+
+static void *kill_later(void *arg)
+{
+	struct killer *k = arg;
+
+	usleep(k->after_us);
+	kill(k->pid, SIGKILL);
+	return NULL;
+}
+
+/*
+ * Killed while requests come one after the other, wherever that may hit: each
+ * is answered, and none twice (client_call() insists on the right id).
+ */
+static void killed_at_work(void)
+{
+	struct bench b;
+
+	for (unsigned int round = 0; round < 40; round++) {
+		struct killer k = { .pid = START(NULL), .after_us = 300 + 137 * round };
+		unsigned int there = 0, gone = 0;
+		pthread_t t;
+
+		CU_ASSERT_FATAL(connected(&b));
+		pthread_create(&t, NULL, kill_later, &k);
+		while (gone < 100) {
+			uint16_t v = config_word(&b, 0);
+
+			CU_ASSERT_FATAL(v == 0xffff || (v == NCA_PCI_VENDOR_ID && !gone));
+			there += v != 0xffff;
+			gone += v == 0xffff;
+			set_config_word(&b, 4, 6);
+		}
+		CU_ASSERT(there > 0);
+		pthread_join(t, NULL);
+		CU_ASSERT_EQUAL(status_of(k.pid), -1);
+		close(b.fd);
+	}
+	/* The last keeper may still be at it. */
+	for (int i = 0; i < 20000 && !sockets_gone(); i++)
+		usleep(1000);
+	CU_ASSERT(sockets_gone());
+}
+
 void add_run_tests(void)
 {
 	CU_pSuite s = CU_add_suite("accel-sim as a process", make_dir, remove_dir);
@@ -213,4 +262,5 @@ void add_run_tests(void)
 	CU_add_test(s, "bad bus accesses and --strict", strict);
 	CU_add_test(s, "starts that fail", bad_starts);
 	CU_add_test(s, "killed", killed);
+	CU_add_test(s, "killed at work", killed_at_work);
 }

@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 
 #define SEND_MS		5000
+#define SILENCE_MS	200
+#define ONE_PIECE	4096u	/* what fits into a socket buffer at once for sure */
 
 static uint8_t payload[VU_MAX_MSG_SIZE], reply[VU_MAX_MSG_SIZE];
 
@@ -55,7 +57,7 @@ static bool put(int fd, const void *buf, size_t len)
 }
 
 /* Length of the reply's payload, or a negative errno. */
-static long respond(const struct vu_header *hdr, size_t len, uint8_t *out)
+static long respond(const struct vu_header *hdr, const uint8_t *in, size_t len, uint8_t *out)
 {
 	struct vu_region_access a;
 
@@ -67,13 +69,13 @@ static long respond(const struct vu_header *hdr, size_t len, uint8_t *out)
 	case VU_DMA_UNMAP:
 		if (len < sizeof(struct vu_dma_unmap))
 			return -EINVAL;
-		memcpy(out, payload, sizeof(struct vu_dma_unmap));
+		memcpy(out, in, sizeof(struct vu_dma_unmap));
 		return sizeof(struct vu_dma_unmap);
 	case VU_REGION_READ:
 	case VU_REGION_WRITE:
 		if (len < sizeof(a))
 			return -EINVAL;
-		memcpy(&a, payload, sizeof(a));
+		memcpy(&a, in, sizeof(a));
 		memcpy(out, &a, sizeof(a));
 		if (hdr->command == VU_REGION_WRITE)
 			return sizeof(a);
@@ -85,36 +87,69 @@ static long respond(const struct vu_header *hdr, size_t len, uint8_t *out)
 	return -ENODEV;
 }
 
-void absent_serve(int fd)
+static bool answer(int fd, const struct vu_header *hdr, const uint8_t *in)
+{
+	struct vu_header r = { .id = hdr->id, .command = hdr->command, .flags = VU_FLAG_REPLY };
+	long n = respond(hdr, in, hdr->size - sizeof(*hdr), reply + sizeof(r));
+
+	if (n < 0) {
+		r.flags |= VU_FLAG_ERROR;
+		r.error = -n;
+		n = 0;
+	}
+	r.size = sizeof(r) + n;
+	memcpy(reply, &r, sizeof(r));
+	return hdr->flags & VU_FLAG_NO_REPLY || put(fd, reply, r.size);
+}
+
+static bool plausible(const struct vu_header *hdr)
+{
+	return hdr->size >= sizeof(*hdr) && hdr->size <= VU_MAX_MSG_SIZE &&
+	       hdr->command >= VU_VERSION && hdr->command <= VU_MIG_DATA_WRITE &&
+	       !(hdr->flags & ~VU_FLAG_NO_REPLY);
+}
+
+/*
+ * What accel-sim owed when it died. False: it died inside a message that was
+ * not there as a whole, and where the next one begins cannot be known.
+ */
+static bool settle(int fd, const struct vu_progress *p)
+{
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+	struct vu_header hdr = p->hdr, first;
+
+	switch (atomic_load(&p->stage)) {
+	case VU_STAGE_IDLE:
+		return true;
+	case VU_STAGE_TAKING:
+		/* Is it still there? Ids are not used twice in such a short time. */
+		if (recv(fd, &first, sizeof(first), MSG_PEEK | MSG_DONTWAIT) == sizeof(first) &&
+		    !memcmp(&first, &hdr, sizeof(hdr)))
+			return true;
+		if (hdr.size > ONE_PIECE)
+			return false;
+		break;
+	case VU_STAGE_REPLYING:
+		/*
+		 * Sent or not? A client that has its answer asks the next question sooner
+		 * or later; one that waits for it, and with it its virtual machine, is
+		 * silent.
+		 */
+		if (poll(&in, 1, SILENCE_MS) > 0)
+			return true;
+		break;
+	}
+	return plausible(&hdr) && answer(fd, &hdr, p->payload);
+}
+
+void absent_serve(int fd, const struct vu_progress *progress)
 {
 	struct vu_header hdr;
 
-	while (get(fd, &hdr, sizeof(hdr))) {
-		struct vu_header r = { .id = hdr.id, .command = hdr.command,
-				       .flags = VU_FLAG_REPLY };
-		size_t len;
-		long n;
-
-		/*
-		 * accel-sim may have died in the middle of a message: then this is no
-		 * header, and where the next one begins cannot be known.
-		 */
-		if (hdr.size < sizeof(hdr) || hdr.size > VU_MAX_MSG_SIZE ||
-		    hdr.command < VU_VERSION || hdr.command > VU_MIG_DATA_WRITE ||
-		    hdr.flags & ~VU_FLAG_NO_REPLY)
-			return;
-		len = hdr.size - sizeof(hdr);
-		if (!get(fd, payload, len))
-			return;
-		n = respond(&hdr, len, reply + sizeof(r));
-		if (n < 0) {
-			r.flags |= VU_FLAG_ERROR;
-			r.error = -n;
-			n = 0;
-		}
-		r.size = sizeof(r) + n;
-		memcpy(reply, &r, sizeof(r));
-		if (!(hdr.flags & VU_FLAG_NO_REPLY) && !put(fd, reply, r.size))
-			return;
-	}
+	if (!settle(fd, progress))
+		return;
+	/* accel-sim may have died inside a message all the same: then this is no header. */
+	while (get(fd, &hdr, sizeof(hdr)) && plausible(&hdr) &&
+	       get(fd, payload, hdr.size - sizeof(hdr)) && answer(fd, &hdr, payload))
+		;
 }

@@ -8,9 +8,10 @@
  * gone. Pulling a card out of a machine should do neither. The keeper holds a
  * second reference to the client's socket, so nothing is reset when accel-sim
  * dies. It sees the death (its own socket to accel-sim ends), removes the
- * socket files, and from then on answers the client as an empty slot would
- * (absent.c), until the client leaves. If it cannot make sense of the stream,
- * it shuts the connection down, throws away what is unread, and exits.
+ * socket files, gives the answer that accel-sim may have owed (progress.h), and
+ * from then on answers the client as an empty slot would (absent.c), until the
+ * client leaves. If it cannot make sense of the stream, it shuts the connection
+ * down, throws away what is unread, and exits.
  */
 #include "sim.h"
 
@@ -18,8 +19,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* One byte a message: a client came (with its socket), it left, or accel-sim ends cleanly. */
@@ -65,10 +68,12 @@ static void drain(int client)
 	} while (n > 0 || (n < 0 && errno == EINTR));
 }
 
-static void keeper_main(int fd, const struct listener *listeners, unsigned int count)
+static void keeper_main(int fd, const struct vu_progress *progress,
+			const struct listener *listeners, unsigned int count)
 	__attribute__((noreturn));
 
-static void keeper_main(int fd, const struct listener *listeners, unsigned int count)
+static void keeper_main(int fd, const struct vu_progress *progress,
+			const struct listener *listeners, unsigned int count)
 {
 	int client = -1, what, null;
 
@@ -109,7 +114,7 @@ static void keeper_main(int fd, const struct listener *listeners, unsigned int c
 		for (unsigned int i = 0; i < count; i++)
 			listener_unlink(&listeners[i]);
 		if (client >= 0) {
-			absent_serve(client);
+			absent_serve(client, progress);
 			drain(client);
 		}
 	}
@@ -124,6 +129,14 @@ int keeper_start(struct keeper *k, const struct listener *listeners, unsigned in
 		complain("making the keeper's socket failed: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
+	k->progress = mmap(NULL, sizeof(*k->progress), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (k->progress == MAP_FAILED) {
+		complain("making memory shared with the keeper failed: %s", strerror(errno));
+		close(pair[0]);
+		close(pair[1]);
+		return EXIT_FAILED;
+	}
 	k->pid = fork();
 	if (k->pid < 0) {
 		complain("starting the keeper process failed: %s", strerror(errno));
@@ -133,7 +146,7 @@ int keeper_start(struct keeper *k, const struct listener *listeners, unsigned in
 	}
 	if (!k->pid) {
 		close(pair[0]);
-		keeper_main(pair[1], listeners, count);
+		keeper_main(pair[1], k->progress, listeners, count);
 	}
 	close(pair[1]);
 	k->fd = pair[0];
@@ -175,4 +188,7 @@ void keeper_stop(struct keeper *k)
 {
 	tell(k, CLEAN_END, -1);
 	close(k->fd);
+	while (waitpid(k->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	/* k->progress stays: a server thread that did not stop in time may still write to it. */
 }

@@ -116,6 +116,7 @@ static int start_device(struct program *p)
 		.once = p->opts.once,
 		.client = keeper_client,
 		.opaque = &p->keeper,
+		.progress = p->keeper.progress,
 	};
 	char err[256] = "";
 	int ret;

@@ -62,6 +62,7 @@ void listener_unlink(const struct listener *l);
 struct keeper {
 	int fd;				/* our end; its closing is what the keeper waits for */
 	pid_t pid;
+	struct vu_progress *progress;	/* shared with the keeper: for vu_server_opts */
 };
 
 /* Before the first thread is made. */
@@ -74,7 +75,7 @@ void keeper_client(void *opaque, int fd);
 void keeper_stop(struct keeper *k);
 
 /* Answers a client as a function that has been pulled out, until it leaves or makes no sense. */
-void absent_serve(int fd);
+void absent_serve(int fd, const struct vu_progress *progress);
 
 /* ---- control socket -------------------------------------------------------- */
 
