@@ -43,6 +43,7 @@ struct pinst {
 	uint8_t ports;
 	uint8_t dom;		/* enum domain the instruction computes in */
 	uint8_t nsrc, ndst;	/* boxes in use; 0 for DMA */
+	bool by_register;	/* an operand's address comes from a register */
 	uint32_t ticks;		/* occupation of the engine */
 	struct nca_wait wait[2];
 	struct nca_update update[2];
@@ -51,6 +52,7 @@ struct pinst {
 			struct box src[5], dst[2];
 			uint16_t cells;	/* of the array, 32 x 32 each: bit 4 * row + column */
 			uint8_t kind;	/* enum mm_kind */
+			uint8_t columns;	/* LDSTAT: stationary elements */
 		};
 		struct {
 			uint64_t descs;
@@ -182,8 +184,10 @@ struct core_state {
 	struct server server[DMA_SERVERS];
 
 	uint64_t cell_free[16];		/* when a matmul in the cell ends */
+	uint64_t array_free;		/* when the last of them ends */
+	uint16_t loaded;		/* cells with a stationary tile */
 	uint64_t load_free;
-	struct stationary stat[16];
+	struct stationary stat[16];	/* at the number of a tile's first cell */
 
 	uint64_t dma_busy, dma_bytes;
 	uint32_t dma_descs;
@@ -268,6 +272,10 @@ void dma_servers_init(struct core_state *st);
 int exec_box(struct exec *x, const struct box *b, uint32_t elemsize, uint32_t *lo, uint32_t *hi);
 uint32_t exec_offsets(const struct nca_ap *a, uint32_t offset, uint32_t *off);
 int exec_mm(struct exec *x, uint64_t end);
+static inline struct stationary *stationary_of(struct core_state *st, uint16_t cells)
+{
+	return &st->stat[__builtin_ctz(cells)];
+}
 int exec_ew(struct exec *x);
 int exec_dma(struct exec *x, struct dma_path *path);
 uint32_t exec_control(struct exec *x);

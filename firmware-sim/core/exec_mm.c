@@ -69,21 +69,24 @@ static int load_panel(struct exec *x, struct stationary *s, uint32_t offset)
 static int exec_ldstat(struct exec *x, uint64_t end)
 {
 	struct core_state *st = x->st;
-	struct stationary *s = NULL;
+	struct stationary *s = stationary_of(st, x->p->cells);
 	uint32_t lo, hi;
 
-	if (exec_box(x, &x->p->src[0], nca_dtype_size(x->in->mm.src.dtype), &lo, &hi))
+	if ((!st->launch.timed_only || x->p->by_register) &&
+	    exec_box(x, &x->p->src[0], nca_dtype_size(x->in->mm.src.dtype), &lo, &hi))
 		return -1;
-	for (int i = 0; i < 16; i++) {
-		if (st->stat[i].cells & x->p->cells)
+	if (st->loaded & x->p->cells) {		/* tiles that share a cell are gone */
+		for (int i = 0; i < 16; i++) {
+			if (!(st->stat[i].cells & x->p->cells))
+				continue;
+			st->loaded &= (uint16_t)~st->stat[i].cells;
 			st->stat[i].cells = 0;
-		if (!st->stat[i].cells && !s)
-			s = &st->stat[i];
+		}
 	}
-	/* Live tiles are disjoint and there are 16 cells: there is always a free one. */
 	s->cells = x->p->cells;
-	s->k = x->in->mm.src.nparts;
-	s->m = (uint8_t)nca_ap_elems(&x->in->mm.src);
+	st->loaded |= s->cells;
+	s->k = x->p->src[0].nparts;
+	s->m = x->p->columns;
 	s->kind = x->p->kind;
 	s->ready = end;
 	if (st->launch.timed_only)
@@ -95,13 +98,11 @@ static int exec_ldstat(struct exec *x, uint64_t end)
 static const struct stationary *find_stationary(struct exec *x)
 {
 	const struct nca_body_matmul *b = &x->in->mm;
+	const struct stationary *s = stationary_of(x->st, x->p->cells);
 
-	for (int i = 0; i < 16; i++) {
-		const struct stationary *s = &x->st->stat[i];
-
-		if (s->cells != x->p->cells)
-			continue;
-		if (s->k == b->src.nparts && s->m == b->dst.nparts && s->kind == x->p->kind)
+	if (s->cells == x->p->cells) {
+		if (s->k == x->p->src[0].nparts && s->m == x->p->dst[0].nparts &&
+		    s->kind == x->p->kind)
 			return s;
 		fault_set(x->fault, NCA_RULE_SHAPE, x->engine, x->pc, s->k,
 			  "matmul of %u rows into %u partitions, the tile holds %u x %u of kind %u",
@@ -147,7 +148,11 @@ static int exec_matmul(struct exec *x)
 	uint32_t slo, shi, dlo, dhi, n;
 	uint8_t *out;
 
-	if (!s || exec_box(x, &x->p->src[0], nca_dtype_size(b->src.dtype), &slo, &shi) ||
+	if (!s)
+		return -1;
+	if (x->st->launch.timed_only && !x->p->by_register)
+		return 0;
+	if (exec_box(x, &x->p->src[0], nca_dtype_size(b->src.dtype), &slo, &shi) ||
 	    exec_box(x, &x->p->dst[0], nca_dtype_size(b->dst.dtype), &dlo, &dhi))
 		return -1;
 	if (dlo / NCA_PSUM_BANK_BYTES != (dhi - 1) / NCA_PSUM_BANK_BYTES)

@@ -273,6 +273,7 @@ static int check_inst(struct check *c, struct pinst *p)
 	for (uint32_t i = 0; i < (uint32_t)p->nsrc + p->ndst; i++) {
 		const struct box *b = i < p->nsrc ? &p->src[i] : &p->dst[i - p->nsrc];
 
+		p->by_register |= b->reg != 0;
 		if (b->mem == NCA_MEM_SBUF &&
 		    (c->engine == NCA_ENGINE_VECTOR || c->engine == NCA_ENGINE_GPSIMD))
 			p->ports |= PORT_SBUF;

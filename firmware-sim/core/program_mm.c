@@ -150,5 +150,6 @@ int program_check_matmul(struct check *c, struct pinst *p)
 		return program_fault(c, NCA_RULE_SHAPE, nca_ap_elems(&b->src),
 				     "%u stationary elements into %u columns", nca_ap_elems(&b->src),
 				     b->tile.cols);
+	p->columns = (uint8_t)nca_ap_elems(&b->src);
 	return 0;
 }

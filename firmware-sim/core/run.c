@@ -156,6 +156,14 @@ static uint64_t after_ports(const struct core_state *st, uint32_t e, const struc
 	return start;
 }
 
+static uint64_t after_load(const struct core_state *st, const struct pinst *p, uint64_t start)
+{
+	const struct stationary *s = &st->stat[__builtin_ctz(p->cells)];
+
+	return p->opcode == NCA_OP_MATMUL && s->cells == p->cells && s->ready > start ? s->ready :
+											 start;
+}
+
 /*
  * The array: one load path, and cells that multiply. A stationary tile loads
  * while the matmul before it runs; a matmul waits for its own tile and cells.
@@ -164,14 +172,17 @@ static uint64_t after_array(const struct core_state *st, const struct pinst *p, 
 {
 	if (p->opcode == NCA_OP_LDSTAT)
 		return st->load_free > start ? st->load_free : start;
-	for (uint32_t i = 0; i < 16; i++)
-		if ((p->cells & (1u << i)) && st->cell_free[i] > start)
-			start = st->cell_free[i];
-	if (p->opcode == NCA_OP_MATMUL)
-		for (uint32_t i = 0; i < 16; i++)
-			if (st->stat[i].cells == p->cells && st->stat[i].ready > start)
-				start = st->stat[i].ready;
-	return start;
+	if (st->array_free > start) {
+		/* All cells: no need to look at each. */
+		if (p->cells == 0xffff)
+			return after_load(st, p, st->array_free);
+		for (uint32_t c = p->cells; c; c &= c - 1) {
+			uint64_t t = st->cell_free[__builtin_ctz(c)];
+
+			start = t > start ? t : start;
+		}
+	}
+	return after_load(st, p, start);
 }
 
 static bool on_array(const struct pinst *p)
@@ -189,8 +200,8 @@ static void occupy(struct core_state *st, uint32_t e, const struct pinst *p, uin
 	}
 	if (on_array(p)) {
 		for (uint32_t i = 0; i < 16; i++)
-			if (p->cells & (1u << i))
-				st->cell_free[i] = end;
+			st->cell_free[i] = p->cells >> i & 1 ? end : st->cell_free[i];
+		st->array_free = end > st->array_free ? end : st->array_free;
 		return;
 	}
 	if (p->ports & PORT_SBUF)
@@ -245,7 +256,7 @@ static int execute(struct core *core, struct core_state *st, uint32_t e, struct 
 			ret = dma_trigger(&x, end, &path);
 	} else if (on_array(p)) {
 		ret = exec_mm(&x, end);
-	} else {
+	} else if (!st->launch.timed_only || p->by_register) {
 		ret = exec_ew(&x);
 	}
 	if (ret)

@@ -236,7 +236,8 @@ int core_launch_begin(struct core *core, const struct core_launch *launch, struc
 	}
 	dma_servers_init(st);
 	memset(st->cell_free, 0, sizeof(st->cell_free));
-	st->load_free = 0;
+	st->load_free = st->array_free = 0;
+	st->loaded = 0;
 	for (int i = 0; i < 16; i++)
 		st->stat[i].cells = 0;
 	st->dma_busy = st->dma_bytes = 0;
