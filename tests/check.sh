@@ -12,7 +12,7 @@ jobs=-j$(nproc)
 logs=$build/check
 mkdir -p "$logs"
 
-steps=(build clang unit cli digits compiler model asan tsan fuzz hostile lint vm)
+steps=(build clang unit cli digits model asan tsan fuzz hostile lint vm)
 [ $# -gt 0 ] && steps=("$@")
 
 run_step() {
@@ -22,7 +22,6 @@ run_step() {
     unit)     make "$jobs" check-unit ;;
     cli)      make check-cli ;;
     digits)   tests/digits/demo.sh "$build" ;;
-    compiler) make check-compiler ;;
     model)    make check-model ;;
     asan)     make "$jobs" check-asan ;;
     tsan)     make "$jobs" check-tsan ;;
