@@ -13,12 +13,13 @@
  *   mmap_lock          taken by copy_*_user() and by the RLIMIT_MEMLOCK
  *                      accounting; never taken while a lock below is held
  *   ctx->lock          bindings, queues and hardware state of one context
- *   bo->lock           pages and import mapping of one buffer
+ *   dma_resv           of one buffer: DMA mapping of an import
+ *   bo->lock           pins for those who import one of ours (they hold its
+ *                      dma_resv)
  *   ndev->ctx_lock     list of contexts, slices in use
  *   devmem.lock        device memory allocator and quotas
- *   queue->map_lock    whether the doorbell page may still be mapped; with
- *                      bo->lock and devmem.map_lock the only ones a page
- *                      fault takes
+ *   queue->map_lock    whether the doorbell page may still be mapped; this and
+ *                      devmem.map_lock are the only ones a page fault takes
  *   eq->lock           consumer side of one event queue (hard irq)
  *   ndev->evt_lock     id tables, event counts, who waits (hard irq)
  *   admin.lock         both admin rings (hard irq)

@@ -20,11 +20,11 @@ struct nca_bo {
 	struct drm_gem_object base;
 	enum nca_bo_kind kind;
 
-	struct mutex lock;		/* pins and DMA mapping below */
+	struct mutex lock;		/* export_* */
 	/* NCA_BO_SHMEM: pinned for the importers of an exported buffer */
 	struct page **export_pages;
 	unsigned int export_pins;
-	/* NCA_BO_IMPORT: DMA mapping, shared by all bindings */
+	/* NCA_BO_IMPORT: DMA mapping, shared by all bindings; under base.resv */
 	struct sg_table *import_sgt;
 	unsigned int import_maps;
 

@@ -9,6 +9,7 @@
  * imported handles may live longer.
  */
 #include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
 #include <linux/module.h>
 
 #include <drm/drm_prime.h>
@@ -121,27 +122,27 @@ struct sg_table *nca_prime_map(struct nca_bo *bo)
 {
 	struct sg_table *sgt;
 
-	mutex_lock(&bo->lock);
+	dma_resv_lock(bo->base.resv, NULL);
 	sgt = bo->import_sgt;
 	if (!sgt) {
-		sgt = dma_buf_map_attachment_unlocked(bo->base.import_attach, DMA_BIDIRECTIONAL);
+		sgt = dma_buf_map_attachment(bo->base.import_attach, DMA_BIDIRECTIONAL);
 		if (IS_ERR(sgt))
 			goto out;
 		bo->import_sgt = sgt;
 	}
 	bo->import_maps++;
 out:
-	mutex_unlock(&bo->lock);
+	dma_resv_unlock(bo->base.resv);
 	return sgt;
 }
 
 void nca_prime_unmap(struct nca_bo *bo)
 {
-	mutex_lock(&bo->lock);
+	dma_resv_lock(bo->base.resv, NULL);
 	if (!--bo->import_maps) {
-		dma_buf_unmap_attachment_unlocked(bo->base.import_attach, bo->import_sgt,
-						  DMA_BIDIRECTIONAL);
+		dma_buf_unmap_attachment(bo->base.import_attach, bo->import_sgt,
+					 DMA_BIDIRECTIONAL);
 		bo->import_sgt = NULL;
 	}
-	mutex_unlock(&bo->lock);
+	dma_resv_unlock(bo->base.resv);
 }
