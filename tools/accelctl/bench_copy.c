@@ -117,7 +117,8 @@ static enum ctl_exit measure(struct ctl_session *s, accel_buffer *src, accel_buf
 		.to = memory_names[opt.to], .bytes = opt.bytes, .depth = opt.depth,
 	};
 	struct copy_run r = {
-		.ctx = s->ctx, .queue = s->queue, .src = accel_buffer_address(src), .dst = accel_buffer_address(dst),
+		.ctx = s->ctx, .queue = s->queue,
+		.src = accel_buffer_address(src), .dst = accel_buffer_address(dst),
 	};
 	void *from = accel_buffer_map(src), *to = accel_buffer_map(dst);
 	uint64_t start;
@@ -132,11 +133,12 @@ static enum ctl_exit measure(struct ctl_session *s, accel_buffer *src, accel_buf
 	result.seconds = (double)(ctl_now_ns() - start) / 1e9;
 	if (!ret) {
 		uint64_t device = r.last_end - r.first_start;
+		double bytes = (double)r.completed * (double)opt.bytes;
 
 		result.count = r.completed;
-		result.wall_bytes_per_second = (double)r.completed * (double)opt.bytes / result.seconds;
+		result.wall_bytes_per_second = bytes / result.seconds;
 		result.device_bytes_per_second =
-			device ? (double)r.completed * (double)opt.bytes * 1e9 / (double)device : 0;
+			device ? bytes * 1e9 / (double)device : 0;
 		ctl_samples_summary(&r.device_ns, &result.device_ns);
 		result.verified = !memcmp(from, to, opt.bytes);
 		ctl_printer(opt.json)->bench_copy(&result);

@@ -73,7 +73,8 @@ static enum ctl_exit launch_loop(struct launch_run *r)
 			return ctl_completion_error(r->ctx, &c, "a launch");
 		if (c.cookie != r->completed)
 			return ctl_error(CTL_MISMATCH, "launch %llu came back as %llu; see 'accelctl selftest'",
-					 (unsigned long long)r->completed, (unsigned long long)c.cookie);
+					 (unsigned long long)r->completed,
+					 (unsigned long long)c.cookie);
 		r->completed++;
 		if (!ctl_samples_add(&r->device, c.end_ns - c.start_ns) ||
 		    (opt.depth == 1 && !ctl_samples_add(&r->wall, ctl_now_ns() - then)))
@@ -92,7 +93,8 @@ static void report(struct ctl_session *s, struct launch_run *r, const char *name
 	};
 
 	memcpy(result.device, s->info.name, sizeof(result.device));
-	if (t && r->completed && !accel_launch_report(r->launch[(r->completed - 1) % opt.depth], &last))
+	if (t && r->completed &&
+	    !accel_launch_report(r->launch[(r->completed - 1) % opt.depth], &last))
 		result.cycles = last.ticks / t->engine_ticks[NCA_ENGINE_TENSOR];
 	ctl_samples_summary(&r->device, &result.device_ns);
 	ctl_samples_summary(&r->wall, &result.wall_ns);

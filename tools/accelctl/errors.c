@@ -83,7 +83,7 @@ enum ctl_exit ctl_accel_error(int err, const char *format, ...)
 	size_t len;
 	va_list ap;
 
-	/* Copied before anything else is called: the text lives only until the next libaccel call. */
+	/* Copied first of all: the text lives only until the next libaccel call. */
 	snprintf(reason, sizeof(reason), "%s", said && *said ? said : strerror(-err));
 	va_start(ap, format);
 	vsnprintf(lead, sizeof(lead), format, ap);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Exit codes are part of the command line's contract, and every failure is one sentence on stderr. */
+/* Exit codes are part of the command line's contract; a failure is one sentence on stderr. */
 #ifndef CTL_ERRORS_H
 #define CTL_ERRORS_H
 

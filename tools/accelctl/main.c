@@ -94,7 +94,8 @@ static enum ctl_exit dispatch(int argc, char **argv)
 	if (lead == argc)
 		return ctl_error(CTL_USAGE, "a command is missing; 'accelctl --help' lists them");
 	if (!strcmp(argv[lead], "--help") || !strcmp(argv[lead], "-h") || !strcmp(argv[lead], "help")) {
-		cmd = lead + 1 < argc ? ctl_command_find(argc - lead - 1, argv + lead + 1, &used) : NULL;
+		cmd = lead + 1 < argc ?
+			ctl_command_find(argc - lead - 1, argv + lead + 1, &used) : NULL;
 		if (cmd)
 			print_help(cmd);
 		else if (lead + 1 < argc)

@@ -95,7 +95,8 @@ static void add_note(struct image *im, const struct ctl_ncx *p)
 		char name[4];
 		struct ncx_note note;
 	} n = {
-		.h = { .n_namesz = 4, .n_descsz = sizeof(struct ncx_note), .n_type = NCX_NOTE_TYPE },
+		.h = { .n_namesz = 4, .n_descsz = sizeof(struct ncx_note),
+		       .n_type = NCX_NOTE_TYPE },
 		.name = NCX_NOTE_NAME,
 		.note = { .version = NCX_VERSION, .target = p->target->id },
 	};
@@ -103,7 +104,8 @@ static void add_note(struct image *im, const struct ctl_ncx *p)
 	add_section(im, ".note.nca", SHT_NOTE, 0, &n, sizeof(n), 4);
 }
 
-static struct ncx_tensor tensor_entry(struct image *im, const struct ctl_ncx_tensor *t, uint32_t slot)
+static struct ncx_tensor tensor_entry(struct image *im, const struct ctl_ncx_tensor *t,
+				      uint32_t slot)
 {
 	struct ncx_tensor out = {
 		.name = add_string(im->strings, &im->strings_len, t->name),
@@ -204,7 +206,8 @@ void *ctl_ncx_build(const struct ctl_ncx *p, size_t *len)
 	memset(im.data + im.len, 0, table - im.len);
 	memcpy(im.data + table, im.section, im.sections * sizeof(Elf64_Shdr));
 	*(Elf64_Ehdr *)im.data = (Elf64_Ehdr){
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			     EV_CURRENT },
 		.e_type = ET_EXEC, .e_machine = NCX_EM_NCA, .e_version = EV_CURRENT,
 		.e_shoff = table, .e_ehsize = sizeof(Elf64_Ehdr), .e_shentsize = sizeof(Elf64_Shdr),
 		.e_shnum = (Elf64_Half)im.sections, .e_shstrndx = (Elf64_Half)(im.sections - 1),

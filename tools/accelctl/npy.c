@@ -195,7 +195,8 @@ static void transpose(const struct ctl_tensor *t, const uint8_t *src, uint8_t *d
 	}
 }
 
-bool ctl_npy_parse(struct ctl_tensor *t, const uint8_t *file, size_t len, char *err, size_t err_len)
+bool ctl_npy_parse(struct ctl_tensor *t, const uint8_t *file, size_t len, char *err,
+		   size_t err_len)
 {
 	struct cursor c = { .err = err, .err_len = err_len };
 	size_t start, header;
@@ -210,7 +211,8 @@ bool ctl_npy_parse(struct ctl_tensor *t, const uint8_t *file, size_t len, char *
 	} else if (file[6] == 2 || file[6] == 3) {
 		if (len < 12)
 			return FAIL(&c, "it is too short for a .npy file");
-		header = file[8] | (size_t)file[9] << 8 | (size_t)file[10] << 16 | (size_t)file[11] << 24;
+		header = file[8] | (size_t)file[9] << 8 | (size_t)file[10] << 16 |
+			 (size_t)file[11] << 24;
 		start = 12;
 	} else {
 		return FAIL(&c, "its .npy version is %u; 1, 2 and 3 are known", file[6]);

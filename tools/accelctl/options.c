@@ -95,7 +95,7 @@ enum ctl_exit ctl_options_parse(const struct ctl_command *cmd, int argc, char **
 				const char **args, int max_args, int *nargs, bool *help)
 {
 	struct option longs[MAX_OPTIONS + 2] = { 0 };
-	/* '-': hand over words that are no options in place; ':': say which option lacks its value. */
+	/* '-': hand over words that are no options; ':': say which option lacks its value. */
 	char letters[2 * MAX_OPTIONS + 8] = "-:h";
 	size_t nl = strlen(letters);
 	int n = 0, c;

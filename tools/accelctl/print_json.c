@@ -18,8 +18,10 @@ struct json_object *ctl_json_new(const char *schema)
 
 void ctl_json_put(struct json_object *root)
 {
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
+	const int style = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			  JSON_C_TO_STRING_NOSLASHESCAPE;
+
+	puts(json_object_to_json_string_ext(root, style));
 	json_object_put(root);
 }
 
@@ -125,7 +127,8 @@ static void print_info(const struct ctl_info *r)
 		ctl_json_u64(t, "device_time_ns", r->telemetry.time_ns);
 		a = json_object_new_array();
 		for (uint32_t i = 0; i < r->device.cores && i < 8; i++)
-			json_object_array_add(a, json_object_new_uint64(r->telemetry.core_busy_ns[i]));
+			json_object_array_add(a, json_object_new_uint64(
+						      r->telemetry.core_busy_ns[i]));
 		json_object_object_add(t, "core_busy_ns", a);
 		ctl_json_u64(t, "memory_bytes", r->telemetry.memory_bytes);
 		ctl_json_u64(t, "host_bytes", r->telemetry.host_bytes);

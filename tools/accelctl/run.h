@@ -41,8 +41,8 @@ struct ctl_run_job {
 	uint64_t slices;
 	bool extra_dim;			/* a batch is a dimension of its own */
 	struct ctl_run_output *output;
-	uint8_t **result;		/* per output: slices * bytes, as the first repetition wrote it */
-	uint64_t changed;		/* outputs of later repetitions that differ from the first */
+	uint8_t **result;		/* per output: slices * bytes of the first repetition */
+	uint64_t changed;		/* outputs of later repetitions that differ */
 	struct ctl_samples wall, device;
 };
 

@@ -72,12 +72,14 @@ static void write_inputs(struct ctl_run_job *job, accel_launch *l, uint64_t slic
 {
 	for (unsigned int i = 0; i < job->info.inputs; i++) {
 		const struct ctl_run_input *in = &job->input[i];
+		const uint8_t *from = in->tensor.data;
 		void *to = accel_launch_input(l, i);
 
 		if (!in->given || !to)
 			continue;
-		memcpy(to, (const uint8_t *)in->tensor.data + (in->batched ? slice * in->info.bytes : 0),
-		       in->info.bytes);
+		if (in->batched)
+			from += slice * in->info.bytes;
+		memcpy(to, from, in->info.bytes);
 	}
 }
 
@@ -119,7 +121,8 @@ static enum ctl_exit run_slice(struct ctl_run_job *job, struct ctl_session *s, a
 	if (err)
 		return launch_error(job, s, r, err);
 	if (counted && (!ctl_samples_add(&job->wall, start) ||
-			!ctl_samples_add(&job->device, r->completion.end_ns - r->completion.start_ns)))
+			!ctl_samples_add(&job->device,
+					 r->completion.end_ns - r->completion.start_ns)))
 		return ctl_no_memory();
 	r->launches += counted;
 	ctl_run_collect(job, l, slice, !round);

@@ -145,7 +145,7 @@ static enum ctl_exit wild_fill(struct ctl_selftest_env *env, struct ctl_session 
 	int got = 0, n;
 	enum ctl_exit ret;
 
-	/* One good command, one that writes where nothing is mapped, one that never gets its turn. */
+	/* A good command, one that writes where nothing is mapped, one that gets no turn. */
 	n = accel_queue_nop(v->queue, 1);
 	if (!n)
 		n = accel_queue_fill(v->queue, 2, NOWHERE, 0, 4096);
@@ -160,7 +160,8 @@ static enum ctl_exit wild_fill(struct ctl_selftest_env *env, struct ctl_session 
 	if (got < 3)
 		return selftest_call_failed(env, n, "not every command of the lost context was reported");
 	if (c[0].status != NCA_CQE_OK || c[1].status != NCA_CQE_BAD_ADDRESS ||
-	    c[2].status != NCA_CQE_CTX_LOST || c[0].cookie != 1 || c[1].cookie != 2 || c[2].cookie != 3) {
+	    c[2].status != NCA_CQE_CTX_LOST || c[0].cookie != 1 || c[1].cookie != 2 ||
+	    c[2].cookie != 3) {
 		DETAIL(env, "statuses %u, %u, %u instead of %u, %u, %u", c[0].status, c[1].status,
 		       c[2].status, NCA_CQE_OK, NCA_CQE_BAD_ADDRESS, NCA_CQE_CTX_LOST);
 		return CTL_MISMATCH;

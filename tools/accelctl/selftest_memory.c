@@ -53,7 +53,8 @@ static enum ctl_exit finish_one(struct ctl_selftest_env *env, int err, const cha
 	return ret;
 }
 
-static enum ctl_exit fill_and_look(struct ctl_selftest_env *env, accel_buffer *buf, const char *where)
+static enum ctl_exit fill_and_look(struct ctl_selftest_env *env, accel_buffer *buf,
+				   const char *where)
 {
 	uint32_t *p = accel_buffer_map(buf);
 	enum ctl_exit ret;

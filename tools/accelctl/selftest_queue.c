@@ -117,7 +117,7 @@ enum ctl_exit selftest_queue_eventfd(struct ctl_selftest_env *env)
 			return selftest_call_failed(env, n, "a NOP did not complete");
 		if (c.error || c.cookie != i)
 			return wrong(env, &c, i);
-		/* The event may be on its way although the ring was already full: leave none behind. */
+		/* The event may be on its way although the completion was there: leave none. */
 		while (poll(&p, 1, 0) == 1)
 			if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 				return selftest_call_failed(env, -errno, "cannot read the eventfd");

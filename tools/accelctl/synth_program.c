@@ -30,6 +30,11 @@ static struct nca_ap row(unsigned int mem, unsigned int parts, uint32_t offset, 
 	return ap;
 }
 
+static struct nca_scalar immediate(uint32_t bits)
+{
+	return (struct nca_scalar){ .kind = NCA_SCALAR_IMM, .dtype = NCA_FP32, .value = bits };
+}
+
 static void wait_for(struct nca_inst *in, unsigned int sem, uint32_t value)
 {
 	in->wait[0] = (struct nca_wait){ .sem = (uint8_t)sem, .cond = NCA_WAIT_GE, .value = value };
@@ -37,7 +42,9 @@ static void wait_for(struct nca_inst *in, unsigned int sem, uint32_t value)
 
 static void signal_done(struct nca_inst *in, unsigned int sem)
 {
-	in->update[0] = (struct nca_update){ .sem = (uint8_t)sem, .op = NCA_UPDATE_ADD, .value = 1 };
+	in->update[0] = (struct nca_update){
+		.sem = (uint8_t)sem, .op = NCA_UPDATE_ADD, .value = 1,
+	};
 }
 
 /* Rows of a [rows, cols] float32 tensor in a slot against partitions of SBUF. */
@@ -130,8 +137,8 @@ enum ctl_exit ctl_synth_matmul(const char *target, const float *weights, accel_g
 	in->ew.src0 = row(NCA_MEM_PSUM, M, 0, N);
 	in->ew.dst = row(NCA_MEM_SBUF, M, AT_Y, N);
 	in->ew.func = NCA_FUNC_RELU;
-	in->ew.s0 = (struct nca_scalar){ .kind = NCA_SCALAR_IMM, .dtype = NCA_FP32, .value = 0x3f800000 };
-	in->ew.s1 = (struct nca_scalar){ .kind = NCA_SCALAR_IMM, .dtype = NCA_FP32, .value = 0 };
+	in->ew.s0 = immediate(0x3f800000);
+	in->ew.s1 = immediate(0);
 	signal_done(in, SEM_ACTIVATED);
 
 	in = dma(&p, false, 3, AT_Y, M, N);
@@ -189,7 +196,7 @@ enum ctl_exit ctl_synth_busy(const char *target, uint64_t ns, accel_graph_file *
 
 	in = ctl_ncx_emit(&p, NCA_ENGINE_VECTOR, NCA_OP_MEMSET);
 	in->ew.dst = row(NCA_MEM_SBUF, 128, 0, BUSY_ROW);
-	in->ew.s0 = (struct nca_scalar){ .kind = NCA_SCALAR_IMM, .dtype = NCA_FP32, .value = 0x3f800000 };
+	in->ew.s0 = immediate(0x3f800000);
 	/* The rest of a whole number of rounds is done by one shorter round. */
 	sum.ew.src0.size[2] = (uint16_t)(ticks % each * BUSY_TIMES / each);
 	if (!sum.ew.src0.size[2])

@@ -44,7 +44,7 @@ bool ctl_tensor_measure(struct ctl_tensor *t)
 	for (uint32_t i = 0; i < t->rank; i++) {
 		if (t->dim[i] < 0)
 			return false;
-		/* A zero must not hide that the others overflow: the shape is printed and multiplied elsewhere. */
+		/* A zero must not hide that the others overflow: others multiply them, too. */
 		if (t->dim[i] && __builtin_mul_overflow(nonzero, (uint64_t)t->dim[i], &nonzero))
 			return false;
 		n *= (uint64_t)t->dim[i];
@@ -77,7 +77,11 @@ static float bf16_value(uint16_t b)
 	return f;
 }
 
-#define LOAD(ctype) ({ ctype v_; memcpy(&v_, (const uint8_t *)data + i * sizeof(v_), sizeof(v_)); v_; })
+#define LOAD(ctype) ({							\
+	ctype v_;							\
+	memcpy(&v_, (const uint8_t *)data + i * sizeof(v_), sizeof(v_));	\
+	v_;								\
+})
 
 double ctl_tensor_value(uint32_t type, const void *data, uint64_t i)
 {

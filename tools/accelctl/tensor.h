@@ -30,8 +30,10 @@ bool ctl_tensor_measure(struct ctl_tensor *t);
 enum ctl_exit ctl_tensor_read(struct ctl_tensor *t, const char *path);
 
 /* Parse a file held in memory; false with a sentence in @err. @t->data is newly allocated. */
-bool ctl_npy_parse(struct ctl_tensor *t, const uint8_t *file, size_t len, char *err, size_t err_len);
-bool ctl_onnx_parse(struct ctl_tensor *t, const uint8_t *file, size_t len, char *err, size_t err_len);
+bool ctl_npy_parse(struct ctl_tensor *t, const uint8_t *file, size_t len, char *err,
+		   size_t err_len);
+bool ctl_onnx_parse(struct ctl_tensor *t, const uint8_t *file, size_t len, char *err,
+		    size_t err_len);
 bool ctl_npy_is(const uint8_t *file, size_t len);
 
 /* Write as .npy version 1.0. bfloat16 has no .npy type and is written as float32. */

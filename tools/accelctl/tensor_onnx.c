@@ -89,7 +89,8 @@ static bool convert(struct ctl_tensor *t, const Onnx__TensorProto *p, char *err,
 	return true;
 }
 
-bool ctl_onnx_parse(struct ctl_tensor *t, const uint8_t *file, size_t len, char *err, size_t err_len)
+bool ctl_onnx_parse(struct ctl_tensor *t, const uint8_t *file, size_t len, char *err,
+		    size_t err_len)
 {
 	Onnx__TensorProto *p = onnx__tensor_proto__unpack(NULL, len, file);
 	bool ok;
