@@ -140,23 +140,21 @@ static void reap(struct sim_dev *dev)
 	sim_admin_interrupt(dev);
 }
 
+/* Under admin.lock, so that a reset comes before all of this or after it. */
 static int gave_up(struct sim_dev *dev, const struct nca_admin_cmd *cmd)
 {
 	struct sim_admin *a = &dev->admin;
 
-	int64_t timeout_ns = a->timeout_ns;
-
-	/* No DMA from now on, so memory it might still have used can be freed. */
 	a->dead = true;
 	pthread_cond_broadcast(&a->call_free);
-	pthread_mutex_unlock(&a->lock);
+	/* No DMA from now on, so memory the device might still have used can be freed. */
 	ncasim_set_bus_master(dev->hw, false);
 	sim_contexts_lost(dev, NULL, NCA_CTX_DEVICE_RESET, NCA_CAUSE_WATCHDOG);
 	pthread_mutex_lock(&dev->table_lock);
 	dev->state = 2;
 	pthread_mutex_unlock(&dev->table_lock);
 	return acc_fail(-EIO, "the device did not answer admin command 0x%x within %lld ms; reset it with accel_device_reset()",
-			cmd->opcode, (long long)(timeout_ns / 1000000));
+			cmd->opcode, (long long)(a->timeout_ns / 1000000));
 }
 
 int sim_admin_run(struct sim_dev *dev, struct sim_call *call, struct nca_admin_cmd *cmd,
@@ -185,8 +183,12 @@ int sim_admin_run(struct sim_dev *dev, struct sim_call *call, struct nca_admin_c
 		reap(dev);
 		if (a->call[call->slot].done)
 			break;
-		if (now_ns() >= deadline)
-			return gave_up(dev, cmd);
+		if (now_ns() >= deadline) {
+			int r = gave_up(dev, cmd);
+
+			pthread_mutex_unlock(&a->lock);
+			return r;
+		}
 		/* What reap() itself counted must not keep us awake. */
 		if (seen != atomic_load_explicit(&a->interrupts, memory_order_relaxed))
 			continue;
