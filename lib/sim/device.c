@@ -280,6 +280,8 @@ static int sim_reset(struct acc_bdev *bdev)
 	LIST_FOREACH(ctx, &dev->contexts, link)
 		atomic_store(&ctx->on_device, false);
 	pthread_mutex_unlock(&dev->table_lock);
+	/* Those, too, that were made after the first time. */
+	sim_contexts_lost(dev, NULL, NCA_CTX_DEVICE_RESET, NCA_CAUSE_RESET);
 	for (unsigned int i = 0; i < SIM_CALLS; i++) {
 		/* Whoever gave up on an answer is gone; the page is free again now. */
 		if (a->call[i].abandoned)
