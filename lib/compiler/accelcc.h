@@ -18,9 +18,9 @@ extern "C" {
 
 enum accelcc_status {
 	ACCELCC_OK = 0,
-	ACCELCC_FAILED = 1,	/* out of memory, the output cannot be written, an internal check failed */
+	ACCELCC_FAILED = 1,	/* out of memory, no output, an internal check */
 	ACCELCC_USAGE = 2,	/* unknown target, precision, pass or dimension name */
-	ACCELCC_BAD_INPUT = 6,	/* the model is broken, or needs something that cannot be compiled */
+	ACCELCC_BAD_INPUT = 6,	/* the model is broken, or cannot be compiled */
 };
 
 enum accelcc_precision {

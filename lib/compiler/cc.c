@@ -57,8 +57,10 @@ static struct cc_chunk *new_chunk(struct cc *cc, size_t size)
 
 	c = calloc(1, sizeof(*c) + size + ALIGNMENT);
 	if (!c)
-		cc_fail(cc, ACCELCC_FAILED, "out of memory after %zu bytes; a smaller model or a machine "
-			"with more memory is needed", cc->used);
+		cc_fail(cc, ACCELCC_FAILED,
+			"out of memory after %zu bytes; a smaller model or a machine "
+			"with more memory is needed",
+			cc->used);
 	c->size = size;
 	return c;
 }
@@ -70,8 +72,10 @@ void *cc_alloc(struct cc *cc, size_t size)
 	size_t skip;
 
 	if (size > cc->budget - cc->used)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "the model needs more than %zu bytes of memory to compile, "
-			"which its size does not explain; it is broken or far too large", cc->budget);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"the model needs more than %zu bytes of memory to compile, "
+			"which its size does not explain; it is broken or far too large",
+			cc->budget);
 	cc->used += size;
 	/* The slack of ALIGNMENT bytes in new_chunk() pays for this. */
 	if (c && size <= c->size - c->used) {
@@ -102,7 +106,8 @@ void *cc_calloc(struct cc *cc, size_t n, size_t size)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		cc_fail(cc, ACCELCC_BAD_INPUT, "%zu elements of %zu bytes do not fit in memory", n, size);
+		cc_fail(cc, ACCELCC_BAD_INPUT, "%zu elements of %zu bytes do not fit in memory", n,
+			size);
 	return cc_alloc(cc, bytes);
 }
 

@@ -2,10 +2,10 @@
 /*
  * One compilation: its memory and its way out.
  *
- * Everything a compilation allocates comes from one arena and goes away with it, so a failure anywhere
- * may leave at once: cc_fail() records a sentence and jumps back to the entry point (cc_run). Code
- * below the entry point must not hold anything else (file descriptors, libelf handles) across a call
- * that can fail; the entry point's caller does that.
+ * Everything a compilation allocates comes from one arena and goes away with it, so a failure
+ * anywhere may leave at once: cc_fail() records a sentence and jumps back to the entry point
+ * (cc_run). Code below the entry point must not hold anything else (file descriptors, libelf
+ * handles) across a call that can fail; the entry point's caller does that.
  */
 #ifndef CC_H
 #define CC_H
@@ -38,9 +38,12 @@ _Noreturn void cc_fail(struct cc *cc, enum accelcc_status status, const char *fm
 	__attribute__((format(printf, 3, 4)));
 
 /* A broken invariant of the compiler itself, never the user's doing. */
-#define cc_assert(cc, cond) \
-	((cond) ? (void)0 : cc_fail(cc, ACCELCC_FAILED, "internal check failed at %s:%d: %s; please " \
-				    "report it with the model", __FILE__, __LINE__, #cond))
+#define cc_assert(cc, cond)                                                                        \
+	((cond) ? (void)0                                                                          \
+		: cc_fail(cc, ACCELCC_FAILED,                                                      \
+			  "internal check failed at %s:%d: %s; please "                            \
+			  "report it with the model",                                              \
+			  __FILE__, __LINE__, #cond))
 
 /* Zeroed memory, aligned for any type; never returns NULL. */
 void *cc_alloc(struct cc *cc, size_t size);

@@ -37,8 +37,8 @@ static bool assign_addresses(struct mir *m, int64_t *culprit)
 }
 
 /*
- * The more of SBUF whole tensors may take, the fewer transfers; but what else needs room there is only
- * known afterwards, so try again with less until it fits.
+ * The more of SBUF whole tensors may take, the fewer transfers; but what else needs room there is
+ * only known afterwards, so try again with less until it fits.
  */
 static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 {
@@ -56,10 +56,12 @@ static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 		if (assign_addresses(job->lowered->m, &culprit))
 			return;
 	}
-	cc_fail(cc, ACCELCC_BAD_INPUT, "the tensors at node '%.200s' do not fit into the %u KiB per partition of %s's "
-		"SBUF even in bands of rows; use narrower images, --precision bf16, or another --target",
-		job->lowered->op_names[job->lowered->m->inst[culprit].in.op_id], job->target->sbuf_bytes >> 10,
-		job->target->name);
+	cc_fail(cc, ACCELCC_BAD_INPUT,
+		"the tensors at node '%.200s' do not fit into the %u KiB per partition of %s's "
+		"SBUF even in bands of rows; use narrower images, --precision bf16, or another "
+		"--target",
+		job->lowered->op_names[job->lowered->m->inst[culprit].in.op_id],
+		job->target->sbuf_bytes >> 10, job->target->name);
 }
 
 static void compile(struct cc *cc, void *arg)
@@ -71,15 +73,18 @@ static void compile(struct cc *cc, void *arg)
 	job->program = mir_schedule(job->lowered->m);
 	for (int e = 0; e < NCA_ENGINES; e++)
 		if (job->program->stream[e].num > NCA_PROGRAM_MAX_INST)
-			cc_fail(cc, ACCELCC_BAD_INPUT, "the program has %zu instructions in one stream, more than "
-				"the %u of the device", job->program->stream[e].num, NCA_PROGRAM_MAX_INST);
+			cc_fail(cc, ACCELCC_BAD_INPUT,
+				"the program has %zu instructions in one stream, more than "
+				"the %u of the device",
+				job->program->stream[e].num, NCA_PROGRAM_MAX_INST);
 	if (job->options.print_program)
 		mir_print_program(job->program, job->options.print_program);
 }
 
 static void fill_stats(const struct job *job, struct accelcc_stats *s)
 {
-	static const char *const names[NCA_ENGINES] = { "tensor", "vector", "scalar", "gpsimd", "sync" };
+	static const char *const names[NCA_ENGINES] = { "tensor", "vector", "scalar", "gpsimd",
+							"sync" };
 	const struct mir_program *p = job->program;
 	const struct nca_target *t = job->target;
 
@@ -124,8 +129,8 @@ static void make_printable(char *s)
 			*s = '?';
 }
 
-enum accelcc_status accelcc_compile(const void *model, size_t size, const struct accelcc_options *options,
-				    struct accelcc_result *r)
+enum accelcc_status accelcc_compile(const void *model, size_t size,
+				    const struct accelcc_options *options, struct accelcc_result *r)
 {
 	struct job job = { .model = model, .size = size };
 	struct cc cc;
@@ -138,9 +143,11 @@ enum accelcc_status accelcc_compile(const void *model, size_t size, const struct
 		job.options.target = nca_targets[0].name;
 	job.target = nca_target_by_name(job.options.target);
 	if (!job.target)
-		return usage(r, "there is no target '%.60s'; nca1 and nca2 are known", job.options.target);
+		return usage(r, "there is no target '%.60s'; nca1 and nca2 are known",
+			     job.options.target);
 	if (job.options.print_after && !known_pass(job.options.print_after))
-		return usage(r, "there is no pass '%.60s'; accelcc --help lists them", job.options.print_after);
+		return usage(r, "there is no pass '%.60s'; accelcc --help lists them",
+			     job.options.print_after);
 
 	cc_init(&cc, frontend_budget(size));
 	r->status = cc_run(&cc, compile, &job);

@@ -17,10 +17,12 @@ size_t frontend_budget(size_t model_size)
 	return budget;
 }
 
-struct ir_graph *frontend(struct cc *cc, const void *model, size_t size, const struct accelcc_options *options)
+struct ir_graph *frontend(struct cc *cc, const void *model, size_t size,
+			  const struct accelcc_options *options)
 {
 	struct onnx_options read_options = { .dims = options->dims, .num_dims = options->num_dims };
-	struct pass_options pass_options = { .no_fuse = options->no_fuse, .print = options->print_ir,
+	struct pass_options pass_options = { .no_fuse = options->no_fuse,
+					     .print = options->print_ir,
 					     .print_after = options->print_after };
 	struct ir_graph *g = onnx_read(cc, model, size, &read_options);
 

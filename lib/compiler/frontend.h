@@ -5,7 +5,8 @@
 
 #include "ir.h"
 
-struct ir_graph *frontend(struct cc *cc, const void *model, size_t size, const struct accelcc_options *options);
+struct ir_graph *frontend(struct cc *cc, const void *model, size_t size,
+			  const struct accelcc_options *options);
 
 /* How much memory a model of this size may take to compile. */
 size_t frontend_budget(size_t model_size);

@@ -5,8 +5,8 @@
  * A value is defined once: by an operator, as a graph input, or as a constant. Operators stand in a
  * list in an order in which every definition precedes its uses. Each value knows its uses.
  *
- * Operators come in two groups: those the reader creates, which mirror ONNX, and the few that passes
- * turn them into and that the back end lowers (marked "core" in ir_ops.def).
+ * Operators come in two groups: those the reader creates, which mirror ONNX, and the few that
+ * passes turn them into and that the back end lowers (marked "core" in ir_ops.def).
  */
 #ifndef IR_H
 #define IR_H
@@ -87,7 +87,7 @@ struct ir_window {		/* two spatial dimensions; one-dimensional windows have heig
 struct ir_attrs {
 	struct ir_window window;	/* CONV, MAX_POOL, AVG_POOL; PAD: only pad */
 	int64_t group;			/* CONV */
-	bool flat;			/* CONV: the image shrinks to one pixel and the result is [N,C] */
+	bool flat; /* CONV: the image shrinks to one pixel and the result is [N,C] */
 	int64_t axis;			/* FLATTEN, SOFTMAX */
 	bool coerce_2d;			/* SOFTMAX before opset 13 */
 	bool allow_zero;		/* RESHAPE */

@@ -22,8 +22,10 @@ static const struct ir_type *f32_operand(struct ir_graph *g, const struct ir_op 
 	const struct ir_type *t = operand(g, op, slot);
 
 	if (t->dtype != IR_DT_F32)
-		ir_unsupported(g, op, "operand %d has element type %s, and only float32 tensors can be "
-			       "computed with", slot, ir_dtype_name(t->dtype));
+		ir_unsupported(g, op,
+			       "operand %d has element type %s, and only float32 tensors can be "
+			       "computed with",
+			       slot, ir_dtype_name(t->dtype));
 	return t;
 }
 
@@ -33,10 +35,13 @@ static void check_elements(struct ir_graph *g, const struct ir_op *op, const str
 
 	for (int i = 0; i < t->rank; i++) {
 		if (t->dim[i] <= 0)
-			ir_unsupported(g, op, "dimension %d of the result would be %" PRId64 ", and empty "
-				       "tensors cannot be compiled", i, t->dim[i]);
+			ir_unsupported(g, op,
+				       "dimension %d of the result would be %" PRId64 ", and empty "
+				       "tensors cannot be compiled",
+				       i, t->dim[i]);
 		if (__builtin_mul_overflow(n, t->dim[i], &n) || n > IR_MAX_ELEMENTS)
-			ir_unsupported(g, op, "the result would have more than %" PRId64 " elements",
+			ir_unsupported(g, op,
+				       "the result would have more than %" PRId64 " elements",
 				       IR_MAX_ELEMENTS);
 	}
 }
@@ -55,8 +60,10 @@ struct ir_window_geometry ir_window_resolve(struct ir_graph *g, const struct ir_
 		if (w->kernel[i] <= 0 || w->stride[i] <= 0 || w->dilation[i] <= 0 ||
 		    w->kernel[i] > MAX_SPATIAL || w->stride[i] > MAX_SPATIAL ||
 		    w->dilation[i] > MAX_SPATIAL || geo.in[i] > MAX_SPATIAL)
-			ir_unsupported(g, op, "kernel, stride, dilation or image size is outside 1 to %" PRId64,
-				       MAX_SPATIAL);
+			ir_unsupported(
+				g, op,
+				"kernel, stride, dilation or image size is outside 1 to %" PRId64,
+				MAX_SPATIAL);
 		if (w->pad[i] < 0 || w->pad[i + 2] < 0 || w->pad[i] > MAX_SPATIAL ||
 		    w->pad[i + 2] > MAX_SPATIAL)
 			ir_unsupported(g, op, "negative or huge padding cannot be compiled");
@@ -71,23 +78,29 @@ struct ir_window_geometry ir_window_resolve(struct ir_graph *g, const struct ir_
 			total = (geo.out[i] - 1) * w->stride[i] + geo.reach[i] - geo.in[i];
 			if (total < 0)
 				total = 0;
-			geo.pad_before[i] = w->auto_pad == IR_PAD_SAME_UPPER ? total / 2 : total - total / 2;
+			geo.pad_before[i] =
+				w->auto_pad == IR_PAD_SAME_UPPER ? total / 2 : total - total / 2;
 			geo.pad_after[i] = total - geo.pad_before[i];
 		}
 		span = geo.in[i] + geo.pad_before[i] + geo.pad_after[i] - geo.reach[i];
 		if (span < 0)
-			ir_unsupported(g, op, "a window of %" PRId64 " does not fit into an image of %" PRId64
-				       " with padding %" PRId64 " and %" PRId64, geo.reach[i], geo.in[i],
-				       geo.pad_before[i], geo.pad_after[i]);
+			ir_unsupported(
+				g, op,
+				"a window of %" PRId64 " does not fit into an image of %" PRId64
+				" with padding %" PRId64 " and %" PRId64,
+				geo.reach[i], geo.in[i], geo.pad_before[i], geo.pad_after[i]);
 		geo.out[i] = span / w->stride[i] + 1;
 		if (w->ceil_mode && span % w->stride[i]) {
-			/* A window that would start past the image and its leading padding is left out. */
+			/* A window that would start past the image and its leading padding is left
+			 * out. */
 			if (geo.out[i] * w->stride[i] < geo.in[i] + geo.pad_before[i])
 				geo.out[i]++;
 		}
 		if (op->opcode != IR_CONV &&
 		    (geo.pad_before[i] >= geo.reach[i] || geo.pad_after[i] >= geo.reach[i]))
-			ir_unsupported(g, op, "padding as large as the window leaves windows without a pixel");
+			ir_unsupported(
+				g, op,
+				"padding as large as the window leaves windows without a pixel");
 	}
 	return geo;
 }
@@ -95,8 +108,10 @@ struct ir_window_geometry ir_window_resolve(struct ir_graph *g, const struct ir_
 static void check_image(struct ir_graph *g, const struct ir_op *op, const struct ir_type *x)
 {
 	if (x->rank != 3 && x->rank != 4)
-		ir_unsupported(g, op, "the input has %d dimensions, and only [N,C,W] and [N,C,H,W] can be "
-			       "compiled", x->rank);
+		ir_unsupported(g, op,
+			       "the input has %d dimensions, and only [N,C,W] and [N,C,H,W] can be "
+			       "compiled",
+			       x->rank);
 }
 
 static struct ir_type windowed(struct ir_graph *g, const struct ir_op *op, const struct ir_type *x,
@@ -113,7 +128,8 @@ static struct ir_type windowed(struct ir_graph *g, const struct ir_op *op, const
 	return t;
 }
 
-static void check_vector(struct ir_graph *g, const struct ir_op *op, int slot, int64_t n, const char *what)
+static void check_vector(struct ir_graph *g, const struct ir_op *op, int slot, int64_t n,
+			 const char *what)
 {
 	const struct ir_type *t = f32_operand(g, op, slot);
 
@@ -132,13 +148,18 @@ static struct ir_type infer_conv(struct ir_graph *g, const struct ir_op *op)
 	if (x->rank != 2 || strcmp(op->onnx_type, "Conv") == 0)
 		check_image(g, op, x);
 	if (w->rank != x->rank)
-		ir_unsupported(g, op, "the weight has %d dimensions and the input %d", w->rank, x->rank);
+		ir_unsupported(g, op, "the weight has %d dimensions and the input %d", w->rank,
+			       x->rank);
 	if (group <= 0 || x->dim[1] % group || w->dim[0] % group || w->dim[1] != x->dim[1] / group)
-		ir_unsupported(g, op, "%" PRId64 " input channels in %" PRId64 " groups do not match a weight of "
-			       "%" PRId64 " x %" PRId64 " channels", x->dim[1], group, w->dim[0], w->dim[1]);
+		ir_unsupported(g, op,
+			       "%" PRId64 " input channels in %" PRId64
+			       " groups do not match a weight of "
+			       "%" PRId64 " x %" PRId64 " channels",
+			       x->dim[1], group, w->dim[0], w->dim[1]);
 	if (op->attr.window.kernel[1] != (w->rank > 2 ? w->dim[w->rank - 1] : 1) ||
 	    op->attr.window.kernel[0] != (w->rank == 4 ? w->dim[2] : 1))
-		ir_unsupported(g, op, "kernel_shape %" PRId64 "x%" PRId64 " is not the weight's shape",
+		ir_unsupported(g, op,
+			       "kernel_shape %" PRId64 "x%" PRId64 " is not the weight's shape",
 			       op->attr.window.kernel[0], op->attr.window.kernel[1]);
 	if (ir_in(op, IR_CONV_BIAS))
 		check_vector(g, op, IR_CONV_BIAS, w->dim[0], "bias");
@@ -166,8 +187,11 @@ static struct ir_type broadcast(struct ir_graph *g, const struct ir_op *op, cons
 		int64_t db = i < rank - rb ? 1 : b->dim[i - (rank - rb)];
 
 		if (da != db && da != 1 && db != 1)
-			ir_unsupported(g, op, "shapes with %" PRId64 " and %" PRId64 " in one place do not "
-				       "broadcast", da, db);
+			ir_unsupported(g, op,
+				       "shapes with %" PRId64 " and %" PRId64
+				       " in one place do not "
+				       "broadcast",
+				       da, db);
 		t.dim[i] = da > db ? da : db;
 	}
 	return t;
@@ -181,14 +205,16 @@ static struct ir_type infer_gemm(struct ir_graph *g, const struct ir_op *op)
 	int64_t ka, kb;
 
 	if (a->rank != 2 || b->rank != 2)
-		ir_unsupported(g, op, "A and B must be matrices, and have %d and %d dimensions", a->rank,
-			       b->rank);
+		ir_unsupported(g, op, "A and B must be matrices, and have %d and %d dimensions",
+			       a->rank, b->rank);
 	t.dim[0] = a->dim[op->attr.trans_a ? 1 : 0];
 	ka = a->dim[op->attr.trans_a ? 0 : 1];
 	t.dim[1] = b->dim[op->attr.trans_b ? 0 : 1];
 	kb = b->dim[op->attr.trans_b ? 1 : 0];
 	if (ka != kb)
-		ir_unsupported(g, op, "A gives %" PRId64 " and B %" PRId64 " as the inner dimension", ka, kb);
+		ir_unsupported(g, op,
+			       "A gives %" PRId64 " and B %" PRId64 " as the inner dimension", ka,
+			       kb);
 	if (ir_in(op, IR_GEMM_C)) {
 		const struct ir_type *c = f32_operand(g, op, IR_GEMM_C);
 		struct ir_type both;
@@ -224,8 +250,11 @@ static struct ir_type infer_matmul(struct ir_graph *g, const struct ir_op *op)
 	kb = b.dim[b.rank - (op->attr.trans_b ? 1 : 2)];
 	n = b.dim[b.rank - (op->attr.trans_b ? 2 : 1)];
 	if (k != kb)
-		ir_unsupported(g, op, "the left operand gives %" PRId64 " and the right one %" PRId64 " as the "
-			       "inner dimension", k, kb);
+		ir_unsupported(g, op,
+			       "the left operand gives %" PRId64 " and the right one %" PRId64
+			       " as the "
+			       "inner dimension",
+			       k, kb);
 	t = broadcast(g, op, &a, &b, 2);
 	t.rank -= 2;
 	if (!vec_a)
@@ -242,8 +271,8 @@ static struct ir_type infer_flatten(struct ir_graph *g, const struct ir_op *op)
 	struct ir_type t = { .dtype = x->dtype, .rank = 2, .dim = { 1, 1 } };
 
 	if (axis < 0 || axis > x->rank)
-		ir_unsupported(g, op, "axis %" PRId64 " is outside a tensor of %d dimensions", op->attr.axis,
-			       x->rank);
+		ir_unsupported(g, op, "axis %" PRId64 " is outside a tensor of %d dimensions",
+			       op->attr.axis, x->rank);
 	for (int i = 0; i < x->rank; i++)
 		t.dim[i < axis ? 0 : 1] *= x->dim[i];
 	return t;
@@ -257,20 +286,25 @@ static struct ir_type infer_reshape(struct ir_graph *g, const struct ir_op *op)
 	int64_t known = 1, total = ir_type_elements(x);
 	int free_dim = -1;
 
-	if (!shape || !ir_is_const(shape) || shape->type.dtype != IR_DT_I64 || shape->type.rank != 1)
-		ir_unsupported(g, op, "the shape must be a constant vector of int64; export the model with "
-			       "fixed shapes");
+	if (!shape || !ir_is_const(shape) || shape->type.dtype != IR_DT_I64 ||
+	    shape->type.rank != 1)
+		ir_unsupported(
+			g, op,
+			"the shape must be a constant vector of int64; export the model with "
+			"fixed shapes");
 	if (shape->type.dim[0] > IR_MAX_RANK)
-		ir_unsupported(g, op, "a shape of %" PRId64 " dimensions is more than %d", shape->type.dim[0],
-			       IR_MAX_RANK);
+		ir_unsupported(g, op, "a shape of %" PRId64 " dimensions is more than %d",
+			       shape->type.dim[0], IR_MAX_RANK);
 	t.rank = (int)shape->type.dim[0];
 	for (int i = 0; i < t.rank; i++) {
 		int64_t d = shape->data.i64[i];
 
 		if (d == 0 && !op->attr.allow_zero) {
 			if (i >= x->rank)
-				ir_unsupported(g, op, "dimension %d is copied from an input that has only %d",
-					       i, x->rank);
+				ir_unsupported(
+					g, op,
+					"dimension %d is copied from an input that has only %d", i,
+					x->rank);
 			d = x->dim[i];
 		}
 		if (d == -1 && free_dim < 0) {
@@ -359,7 +393,8 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		t = *f32_operand(g, op, 0);
 		if (op->attr.axis < -t.rank || op->attr.axis > t.rank ||
 		    (!op->attr.coerce_2d && op->attr.axis >= t.rank))
-			ir_unsupported(g, op, "axis %" PRId64 " is outside a tensor of %d dimensions",
+			ir_unsupported(g, op,
+				       "axis %" PRId64 " is outside a tensor of %d dimensions",
 				       op->attr.axis, t.rank);
 		break;
 	case IR_BATCH_NORM:
@@ -377,7 +412,8 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 	case IR_GLOBAL_AVG_POOL:
 		x = f32_operand(g, op, 0);
 		if (x->rank < 3)
-			ir_unsupported(g, op, "the input has %d dimensions and nothing to average", x->rank);
+			ir_unsupported(g, op, "the input has %d dimensions and nothing to average",
+				       x->rank);
 		t = *x;
 		for (int i = 2; i < t.rank; i++)
 			t.dim[i] = 1;

@@ -71,8 +71,8 @@ static void print_window(const struct ir_window *w, FILE *out)
 	if (w->dilation[0] != 1 || w->dilation[1] != 1)
 		fprintf(out, " dilation=%" PRId64 ",%" PRId64, w->dilation[0], w->dilation[1]);
 	if (w->pad[0] || w->pad[1] || w->pad[2] || w->pad[3])
-		fprintf(out, " pad=%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, w->pad[0], w->pad[1],
-			w->pad[2], w->pad[3]);
+		fprintf(out, " pad=%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, w->pad[0],
+			w->pad[1], w->pad[2], w->pad[3]);
 	fprintf(out, "%s%s%s", pads[w->auto_pad], w->ceil_mode ? " ceil" : "",
 		w->count_include_pad ? " count_include_pad" : "");
 }
@@ -119,8 +119,8 @@ void ir_print(const struct ir_graph *g, FILE *out)
 
 	fprintf(out, "graph \"%s\" {\n", g->name ? g->name : "");
 	for (size_t i = 0; i < g->num_inputs; i++)
-		fprintf(out, "  %%%" PRIu32 " = input \"%s\" : %s\n", g->inputs[i]->id, g->inputs[i]->name,
-			ir_type_str(&g->inputs[i]->type, type, sizeof(type)));
+		fprintf(out, "  %%%" PRIu32 " = input \"%s\" : %s\n", g->inputs[i]->id,
+			g->inputs[i]->name, ir_type_str(&g->inputs[i]->type, type, sizeof(type)));
 	for (const struct ir_op *op = g->first; op; op = op->next) {
 		fprintf(out, "  %%%" PRIu32 " = %s(", op->out->id, ir_opcode_name(op->opcode));
 		for (int i = 0; i < op->num_inputs; i++) {
@@ -142,6 +142,7 @@ void ir_print(const struct ir_graph *g, FILE *out)
 		fputc('\n', out);
 	}
 	for (size_t i = 0; i < g->num_outputs; i++)
-		fprintf(out, "  output \"%s\" = %%%" PRIu32 "\n", g->output_names[i], g->outputs[i]->id);
+		fprintf(out, "  output \"%s\" = %%%" PRIu32 "\n", g->output_names[i],
+			g->outputs[i]->id);
 	fputs("}\n", out);
 }

@@ -4,14 +4,17 @@
 
 #include "ir.h"
 
-static void check(struct ir_graph *g, bool ok, const char *after, const struct ir_op *op, const char *what)
+static void check(struct ir_graph *g, bool ok, const char *after, const struct ir_op *op,
+		  const char *what)
 {
 	char where[256];
 
 	if (ok)
 		return;
-	cc_fail(g->cc, ACCELCC_FAILED, "internal check failed after pass %s: %s%s%s; please report it with the "
-		"model", after, op ? ir_op_str(op, where, sizeof(where)) : "graph", ": ", what);
+	cc_fail(g->cc, ACCELCC_FAILED,
+		"internal check failed after pass %s: %s%s%s; please report it with the "
+		"model",
+		after, op ? ir_op_str(op, where, sizeof(where)) : "graph", ": ", what);
 }
 
 static void check_uses(struct ir_graph *g, const struct ir_value *v, const char *after)
@@ -42,12 +45,15 @@ void ir_verify(struct ir_graph *g, const char *after)
 	}
 	for (const struct ir_op *op = g->first; op; prev = op, op = op->next) {
 		check(g, op->prev == prev, after, op, "the operator list is not linked correctly");
-		check(g, op->out && op->out->def == op, after, op, "the result does not point back");
+		check(g, op->out && op->out->def == op, after, op,
+		      "the result does not point back");
 		for (int i = 0; i < op->num_inputs; i++) {
 			const struct ir_value *v = op->in[i].value;
 
-			check(g, !v || seen[v->id], after, op, "an operand is used before it is defined");
-			check(g, !v || op->in[i].op == op, after, op, "an operand slot has another owner");
+			check(g, !v || seen[v->id], after, op,
+			      "an operand is used before it is defined");
+			check(g, !v || op->in[i].op == op, after, op,
+			      "an operand slot has another owner");
 		}
 		if (op->out->type.dtype != IR_DT_NONE) {
 			struct ir_type t = ir_infer(g, op);
@@ -60,5 +66,6 @@ void ir_verify(struct ir_graph *g, const char *after)
 	}
 	check(g, g->last == prev, after, NULL, "the operator list has no proper end");
 	for (size_t i = 0; i < g->num_outputs; i++)
-		check(g, g->outputs[i] && seen[g->outputs[i]->id], after, NULL, "an output is not defined");
+		check(g, g->outputs[i] && seen[g->outputs[i]->id], after, NULL,
+		      "an output is not defined");
 }

@@ -33,8 +33,10 @@ static void lower_op(struct lower *l, struct ir_op *op)
 		lower_reshape(l, op);
 		break;
 	default:
-		cc_fail(l->cc, ACCELCC_FAILED, "internal check failed: operator %s reached the back end; please "
-			"report it with the model", ir_opcode_name(op->opcode));
+		cc_fail(l->cc, ACCELCC_FAILED,
+			"internal check failed: operator %s reached the back end; please "
+			"report it with the model",
+			ir_opcode_name(op->opcode));
 	}
 }
 
@@ -46,7 +48,8 @@ static struct ir_value *unreshaped(struct ir_value *v)
 	return v;
 }
 
-static void copy_dram(struct lower *l, const struct dram_view *from, const struct dram_view *to, int64_t n)
+static void copy_dram(struct lower *l, const struct dram_view *from, const struct dram_view *to,
+		      int64_t n)
 {
 	int64_t size[4] = { 1, 1, 1, n };
 	struct mir_mem src = lower_view_mem(from, 0), dst = lower_view_mem(to, 0);
@@ -85,7 +88,8 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 	l->homes = cc_new_n(g->cc, struct home, g->next_id);
 	l->spilled = lower_plan(g, options->target, l->elem, options->sbuf_percent);
 	if (g->num_inputs + g->num_outputs + MIR_SLOT_IO > NCA_PROGRAM_MAX_SLOTS)
-		cc_fail(g->cc, ACCELCC_BAD_INPUT, "%zu inputs and outputs are more than the %d slots of a program",
+		cc_fail(g->cc, ACCELCC_BAD_INPUT,
+			"%zu inputs and outputs are more than the %d slots of a program",
 			g->num_inputs + g->num_outputs, NCA_PROGRAM_MAX_SLOTS);
 	l->m->num_slots = (uint16_t)(MIR_SLOT_IO + g->num_inputs + g->num_outputs);
 	add_op_name(l, "program");
@@ -100,7 +104,8 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 	for (struct ir_op *op = g->first; op; op = op->next) {
 		mir_next_block(l->m);
 		l->m->op_id = (uint32_t)l->num_op_names;
-		snprintf(name, sizeof(name), "%.200s (%.40s)", op->name ? op->name : "", op->onnx_type);
+		snprintf(name, sizeof(name), "%.200s (%.40s)", op->name ? op->name : "",
+			 op->onnx_type);
 		add_op_name(l, cc_strdup(l->cc, name));
 		lower_op(l, op);
 		for (size_t i = 0; i < g->num_outputs; i++)

@@ -5,9 +5,11 @@
  * A tensor is seen as batch, channels, height, width (struct ir_nchw) and lives in one or both of:
  *
  *   SBUF  channel c in partition c % 128; in each partition [c / 128][n][h][w], dense
- *   a slot of device memory, row-major as the host sees it: a graph input or output, constants, scratch
+ *   a slot of device memory, row-major as the host sees it: a graph input or output, constants,
+ * scratch
  *
- * A tensor too large for SBUF lives in device memory only, and operators work on it a band of rows at a time.
+ * A tensor too large for SBUF lives in device memory only, and operators work on it a band of rows
+ * at a time.
  *
  * Padding is never stored: a window that reaches over the edge is computed on the part inside.
  */
@@ -61,7 +63,7 @@ struct lower {
 	struct mir *m;
 	uint8_t dtype;			/* of activations and weights */
 	uint32_t elem;			/* its size */
-	const bool *spilled;		/* by value id: too large for SBUF, worked on in bands of rows */
+	const bool *spilled; /* by value id: too large for SBUF, worked on in bands of rows */
 	struct home *homes;		/* by value id */
 
 	struct weight_piece *pieces;
@@ -91,8 +93,8 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 /* ---- lower_weights.c ---- */
 uint64_t lower_weights(struct lower *l, const void *data, uint64_t size);
 /* Have [nparts][bytes] constants brought to SBUF; *at is their offset in the group's buffer. */
-struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts, uint64_t bytes,
-					 uint64_t *at);
+struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts,
+					 uint64_t bytes, uint64_t *at);
 /* Bring a group again, into a new buffer. */
 void lower_reload_weights(struct lower *l, struct weight_group *gr);
 void lower_close_weights(struct lower *l);
@@ -105,7 +107,8 @@ uint64_t lower_column(struct lower *l, const struct ir_value *v);
 struct mir_scalar lower_column_scalar(const struct lower *l, uint64_t offset);
 
 /* ---- lower_plan.c ---- */
-/* Which values are too large to stay: marks them so that what is live at once fits @percent of SBUF. */
+/* Which values are too large to stay: marks them so that what is live at once fits @percent of
+ * SBUF. */
 bool *lower_plan(struct ir_graph *g, const struct nca_target *target, uint32_t elem, int percent);
 /* Whether a convolution loads its few channels once per window row, see lower_conv.c. */
 #define MAX_PACKED_CHANNELS 32
@@ -115,7 +118,8 @@ uint64_t lower_band_bytes(const struct nca_target *target);
 
 /* ---- lower_rows.c ---- */
 uint64_t lower_rows_bytes(const struct lower *l, const struct rows *r);
-uint64_t lower_rows_at(const struct lower *l, const struct rows *r, int64_t cb, int64_t n, int64_t row, int64_t col);
+uint64_t lower_rows_at(const struct lower *l, const struct rows *r, int64_t cb, int64_t n,
+		       int64_t row, int64_t col);
 struct rows lower_all_rows(const struct ir_value *v);
 bool lower_is_banded(const struct lower *l, const struct ir_value *v);
 /* The whole value in SBUF, loaded if need be; it stays. */
@@ -133,8 +137,8 @@ void lower_finish_rows(struct lower *l, struct ir_value *v, const struct rows *r
 struct mir_mem lower_view_mem(const struct dram_view *v, uint64_t offset);
 void lower_dense_strides(const struct ir_nchw *s, int64_t elem, int64_t stride[4]);
 /* Rows from device memory with these byte strides (n, c, h, w). */
-void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *from, const int64_t stride[4],
-		     const char *what);
+void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *from,
+		     const int64_t stride[4], const char *what);
 
 /* ---- one operator each ---- */
 void lower_conv(struct lower *l, struct ir_op *op);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * Convolution as products accumulated in PSUM: one product per window position ("tap") and block of
- * 128 input channels, each with an access pattern that picks the pixels under that tap. Where the tap
- * reaches over the edge, only the part of the tile that lies inside is computed, so nothing is padded.
+ * 128 input channels, each with an access pattern that picks the pixels under that tap. Where the
+ * tap reaches over the edge, only the part of the tile that lies inside is computed, so nothing is
+ * padded.
  *
- * An input with few channels would leave most rows of the array idle. If it comes from device memory,
- * it is loaded once per window row, each copy shifted by a row into partitions of its own, and a tap
- * then covers a whole column of the window.
+ * An input with few channels would leave most rows of the array idle. If it comes from device
+ * memory, it is loaded once per window row, each copy shifted by a row into partitions of its own,
+ * and a tap then covers a whole column of the window.
  */
 #include <string.h>
 
@@ -65,8 +66,8 @@ struct conv {
 };
 
 /* First and last + 1 output position in [lo, hi) whose pixel under tap @k exists. */
-static void clip(int64_t lo, int64_t hi, int64_t k, int64_t dilation, int64_t stride, int64_t pad, int64_t in,
-		 int64_t *from, int64_t *to)
+static void clip(int64_t lo, int64_t hi, int64_t k, int64_t dilation, int64_t stride, int64_t pad,
+		 int64_t in, int64_t *from, int64_t *to)
 {
 	int64_t shift = k * dilation - pad;	/* pixel = position * stride + shift */
 	int64_t first = shift < 0 ? ceil_div(-shift, stride) : 0;
@@ -139,14 +140,16 @@ static uint8_t *stationary(const struct conv *c, const struct step *s, int64_t m
 	return out;
 }
 
-/* The products that make output channels [m0, m0 + mb); taps that no pixel is ever under are left out. */
+/* The products that make output channels [m0, m0 + mb); taps that no pixel is ever under are left
+ * out. */
 static struct step *make_steps(const struct conv *c, int64_t m0, int64_t mb, size_t *num)
 {
 	int64_t cg = c->x.c / c->group, mg = c->m / c->group;
 	int64_t first = m0 / mg * cg / NCA_PARTITIONS;
 	int64_t last = (((m0 + mb - 1) / mg + 1) * cg - 1) / NCA_PARTITIONS;
 	int64_t kh = c->packed ? 1 : c->win->kernel[0], kw = c->win->kernel[1], lo, hi;
-	struct step *steps = cc_new_n(c->l->cc, struct step, (size_t)((last - first + 1) * kh * kw));
+	struct step *steps =
+		cc_new_n(c->l->cc, struct step, (size_t)((last - first + 1) * kh * kw));
 	size_t n = 0;
 
 	for (int64_t kb = first; kb <= last; kb++)
@@ -169,16 +172,16 @@ static struct step *make_steps(const struct conv *c, int64_t m0, int64_t mb, siz
 }
 
 /* The part of @t that tap (i, j) reaches; false if it reaches nothing. */
-static bool tap_area(const struct conv *c, const struct tile *t, const struct step *s, int64_t *r0, int64_t *r1,
-		     int64_t *c0, int64_t *c1)
+static bool tap_area(const struct conv *c, const struct tile *t, const struct step *s, int64_t *r0,
+		     int64_t *r1, int64_t *c0, int64_t *c1)
 {
 	*r0 = t->r0;
 	*r1 = t->r0 + t->rows;
 	if (!c->packed)
 		clip(t->r0, t->r0 + t->rows, s->kh, c->win->dilation[0], c->win->stride[0],
 		     c->geo.pad_before[0], c->x.h, r0, r1);
-	clip(t->c0, t->c0 + t->cols, s->kw, c->win->dilation[1], c->win->stride[1], c->geo.pad_before[1], c->x.w,
-	     c0, c1);
+	clip(t->c0, t->c0 + t->cols, s->kw, c->win->dilation[1], c->win->stride[1],
+	     c->geo.pad_before[1], c->x.w, c0, c1);
 	return *r0 < *r1 && *c0 < *c1;
 }
 
@@ -202,11 +205,13 @@ static void multiply(struct conv *c, struct tile *t, const struct step *s, int64
 	if (!c->packed)
 		row += s->kh * c->win->dilation[0] - c->geo.pad_before[0];
 	col = c0 * c->win->stride[1] + s->kw * c->win->dilation[1] - c->geo.pad_before[1];
-	mov = mir_sbuf_tile(in->buf, lower_rows_at(c->l, in, c->packed ? 0 : s->kb, t->n0, row, col), c->l->dtype,
-			    parts);
+	mov = mir_sbuf_tile(in->buf,
+			    lower_rows_at(c->l, in, c->packed ? 0 : s->kb, t->n0, row, col),
+			    c->l->dtype, parts);
 	mov = mir_shape(mov, t->nn, r1 - r0, c1 - c0, in->rows * c->x.w, c->win->stride[0] * c->x.w,
 			c->win->stride[1]);
-	acc = mir_psum_tile(t->psum + (uint32_t)(((r0 - t->r0) * t->cols + c0 - t->c0) * 4), NCA_FP32, mb);
+	acc = mir_psum_tile(t->psum + (uint32_t)(((r0 - t->r0) * t->cols + c0 - t->c0) * 4),
+			    NCA_FP32, mb);
 	acc = mir_shape(acc, t->nn, r1 - r0, c1 - c0, t->rows * t->cols, t->cols, 1);
 	mir_matmul(c->l->m, &acc, &mov, parts, mb, t->started);
 	t->started = true;
@@ -225,17 +230,19 @@ static void start_tile(struct conv *c, struct tile *t, int64_t mb)
 }
 
 /* The piece of SBUF that belongs to a tile of the result. */
-static struct mir_tile tile_in(const struct conv *c, const struct rows *r, const struct tile *t, int64_t m0, int64_t mb)
+static struct mir_tile tile_in(const struct conv *c, const struct rows *r, const struct tile *t,
+			       int64_t m0, int64_t mb)
 {
-	struct mir_tile out = mir_sbuf_tile(r->buf, lower_rows_at(c->l, r, m0 / NCA_PARTITIONS, t->n0, t->r0, t->c0),
-					    c->l->dtype, mb);
+	struct mir_tile out = mir_sbuf_tile(
+		r->buf, lower_rows_at(c->l, r, m0 / NCA_PARTITIONS, t->n0, t->r0, t->c0),
+		c->l->dtype, mb);
 
 	return mir_shape(out, t->nn, t->rows, t->cols, r->rows * c->y.w, c->y.w, 1);
 }
 
 /* PSUM to SBUF: bias, clamp, cast. */
-static void write_out(struct conv *c, const struct mir_tile *out, const struct mir_tile *acc, int64_t block,
-		      enum nca_engine engine)
+static void write_out(struct conv *c, const struct mir_tile *out, const struct mir_tile *acc,
+		      int64_t block, enum nca_engine engine)
 {
 	struct mir_scalar zero = { .kind = MIR_S_IMM, .imm = 0.0f }, bias = zero;
 	struct mir_ew ew = { .engine = engine, .dst = out, .src0 = acc };
@@ -262,7 +269,8 @@ static void write_out(struct conv *c, const struct mir_tile *out, const struct m
 
 static void finish_tile(struct conv *c, const struct tile *t, int64_t m0, int64_t mb)
 {
-	struct mir_tile acc = mir_psum_tile(t->psum, NCA_FP32, mb), out = tile_in(c, &c->band->out, t, m0, mb), res;
+	struct mir_tile acc = mir_psum_tile(t->psum, NCA_FP32, mb),
+			out = tile_in(c, &c->band->out, t, m0, mb), res;
 	enum nca_engine engine = mir_lighter_engine(c->l->m, (uint64_t)(t->nn * t->rows * t->cols));
 
 	acc = mir_shape(acc, t->nn, t->rows, t->cols, t->rows * t->cols, t->cols, 1);
@@ -276,7 +284,8 @@ static void finish_tile(struct conv *c, const struct tile *t, int64_t m0, int64_
 		mir_elementwise(c->l->m, &add);
 		if (!more)
 			return;
-		/* The vector engine is busy with the residual; it has nothing to gain from the rest. */
+		/* The vector engine is busy with the residual; it has nothing to gain from the
+		 * rest. */
 		engine = NCA_ENGINE_SCALAR;
 	}
 	write_out(c, &out, &acc, m0 / NCA_PARTITIONS, engine);
@@ -287,8 +296,8 @@ static void need_weights(struct conv *c, struct step *s, const struct block *b)
 {
 	if (!s->group) {
 		s->group = lower_place_weights(c->l, stationary(c, s, b->m0, b->mb),
-					       (uint64_t)step_parts(c, s->kb), (uint64_t)b->mb * c->l->elem,
-					       &s->at);
+					       (uint64_t)step_parts(c, s->kb),
+					       (uint64_t)b->mb * c->l->elem, &s->at);
 		if (!c->num_loaded || c->loaded[c->num_loaded - 1] != s->group)
 			*cc_push(c->l->cc, c->loaded, c->num_loaded, c->cap_loaded) = s->group;
 		return;
@@ -358,9 +367,11 @@ static void lower_block(struct conv *c, struct block *b)
 static void zero_rows(struct conv *c, const struct rows *r, int64_t from, int64_t to, int64_t parts)
 {
 	for (int64_t n = r->n0; from < to && n < r->n0 + r->nn; n++) {
-		struct mir_tile t = mir_sbuf_tile(r->buf, lower_rows_at(c->l, r, 0, n, r->r0 + from, 0), c->l->dtype,
-						  parts);
-		struct mir_ew zero = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_MEMSET, .dst = &t,
+		struct mir_tile t = mir_sbuf_tile(
+			r->buf, lower_rows_at(c->l, r, 0, n, r->r0 + from, 0), c->l->dtype, parts);
+		struct mir_ew zero = { .engine = NCA_ENGINE_VECTOR,
+				       .opcode = NCA_OP_MEMSET,
+				       .dst = &t,
 				       .s0 = { .kind = MIR_S_IMM, .imm = 0.0f } };
 
 		t = mir_shape(t, 1, to - from, r->s.w, 0, r->s.w, 1);
@@ -381,8 +392,8 @@ static void rows_under(const struct conv *c, int64_t r0, int64_t rows, int64_t *
 }
 
 /*
- * Where the copies of a band come from. The image may be across the host link, which is slow: unless it
- * is tiny, it crosses once and is copied inside SBUF.
+ * Where the copies of a band come from. The image may be across the host link, which is slow:
+ * unless it is tiny, it crosses once and is copied inside SBUF.
  */
 struct source {
 	struct dram_view dram;
@@ -404,8 +415,8 @@ static struct source packed_source(struct conv *c, const struct band *b)
 }
 
 /*
- * Copies of the band's rows, one per window row, each in partitions of its own and shifted so that output
- * row r needs buffer row r * stride in all of them. Rows outside the image are zero.
+ * Copies of the band's rows, one per window row, each in partitions of its own and shifted so that
+ * output row r needs buffer row r * stride in all of them. Rows outside the image are zero.
  */
 static void bring_packed(struct conv *c, struct band *b)
 {
@@ -448,8 +459,9 @@ static void bring_packed(struct conv *c, struct band *b)
 		if (from.staged.buf) {
 			src.offset = lower_rows_at(c->l, &from.staged, 0, in->n0, first + shift, 0);
 		} else {
-			src = lower_view_mem(&from.dram, (uint64_t)(in->n0 * from.stride[0] +
-								    (first + shift) * from.stride[2]));
+			src = lower_view_mem(&from.dram,
+					     (uint64_t)(in->n0 * from.stride[0] +
+							(first + shift) * from.stride[2]));
 			src.stride[0] = from.stride[1];
 			src.stride[1] = from.stride[0];
 			src.stride[3] = from.stride[3];
@@ -468,13 +480,18 @@ static void bring_band(struct conv *c, struct band *b)
 	if (c->packed) {
 		bring_packed(c, b);
 	} else {
-		b->in = (struct rows) { .s = c->x, .ncb = ceil_div(c->x.c, NCA_PARTITIONS), .n0 = b->n0,
-					.nn = b->nn };
+		b->in = (struct rows){
+			.s = c->x, .ncb = ceil_div(c->x.c, NCA_PARTITIONS), .n0 = b->n0, .nn = b->nn
+		};
 		rows_under(c, b->r0, b->rows, &b->in.r0, &b->in.rows);
 		lower_operand_rows(c->l, ir_in(c->op, IR_CONV_X), &b->in);
 	}
-	b->out = (struct rows) { .s = c->y, .ncb = ceil_div(c->y.c, NCA_PARTITIONS), .n0 = b->n0, .nn = b->nn,
-				 .r0 = b->r0, .rows = b->rows };
+	b->out = (struct rows){ .s = c->y,
+				.ncb = ceil_div(c->y.c, NCA_PARTITIONS),
+				.n0 = b->n0,
+				.nn = b->nn,
+				.r0 = b->r0,
+				.rows = b->rows };
 	if (residual) {
 		b->residual = b->out;
 		lower_operand_rows(c->l, residual, &b->residual);
@@ -497,8 +514,8 @@ static void make_blocks(struct conv *c)
 }
 
 /*
- * Cut the work into bands that fit: some rows of an image, or several images. Returns false if nothing
- * has to be cut.
+ * Cut the work into bands that fit: some rows of an image, or several images. Returns false if
+ * nothing has to be cut.
  */
 static bool band_size(const struct conv *c, int64_t *images, int64_t *rows)
 {

@@ -21,8 +21,10 @@ void lower_clamp(struct lower *l, const struct mir_tile *dst, const struct mir_t
 	mir_elementwise(l->m, &ew);
 }
 
-/* Byte strides of @t when it is read in the shape of @as; 0 where it is broadcast. False if not possible. */
-static bool broadcast_strides(const struct ir_type *t, const struct ir_type *as, int64_t elem, int64_t stride[4])
+/* Byte strides of @t when it is read in the shape of @as; 0 where it is broadcast. False if not
+ * possible. */
+static bool broadcast_strides(const struct ir_type *t, const struct ir_type *as, int64_t elem,
+			      int64_t stride[4])
 {
 	int64_t by_dim[IR_MAX_RANK], s = elem;
 
@@ -53,8 +55,8 @@ static bool broadcast_strides(const struct ir_type *t, const struct ir_type *as,
 }
 
 /*
- * An elementwise operator goes over runs of neighbouring elements: all of a channel block if everything
- * is in SBUF, a band of rows of one image otherwise.
+ * An elementwise operator goes over runs of neighbouring elements: all of a channel block if
+ * everything is in SBUF, a band of rows of one image otherwise.
  */
 struct run {
 	int64_t cb, parts, n;		/* n: elements per partition */
@@ -62,14 +64,16 @@ struct run {
 	uint64_t at_a, at_b, at_y;
 };
 
-static struct mir_tile piece(const struct lower *l, struct mir_buf *buf, uint64_t at, int64_t first, int64_t n,
-			     int64_t parts)
+static struct mir_tile piece(const struct lower *l, struct mir_buf *buf, uint64_t at, int64_t first,
+			     int64_t n, int64_t parts)
 {
-	return mir_shape(mir_sbuf_tile(buf, at + (uint64_t)(first * l->elem), l->dtype, parts), 1, 1, n, 0, 0, 1);
+	return mir_shape(mir_sbuf_tile(buf, at + (uint64_t)(first * l->elem), l->dtype, parts), 1,
+			 1, n, 0, 0, 1);
 }
 
 /* The rows of an operand that go with @y, in the shape of the result. */
-static void operand(struct lower *l, struct ir_op *op, int slot, const struct rows *y, struct rows *r)
+static void operand(struct lower *l, struct ir_op *op, int slot, const struct rows *y,
+		    struct rows *r)
 {
 	struct ir_value *v = ir_in(op, slot);
 	struct dram_view from;
@@ -82,8 +86,10 @@ static void operand(struct lower *l, struct ir_op *op, int slot, const struct ro
 	}
 	from = lower_in_dram(l, v);
 	if (!broadcast_strides(&v->type, &op->out->type, nca_dtype_size(from.dtype), stride))
-		ir_unsupported(l->g, op, "operand %d is broadcast along an inner dimension of a tensor of %d "
-			       "dimensions", slot, op->out->type.rank);
+		ir_unsupported(l->g, op,
+			       "operand %d is broadcast along an inner dimension of a tensor of %d "
+			       "dimensions",
+			       slot, op->out->type.rank);
 	lower_load_rows(l, r, &from, stride, v->name);
 }
 
@@ -94,8 +100,12 @@ static void add_run(struct lower *l, const struct ir_op *op, const struct run *r
 		struct mir_tile a = piece(l, r->a.buf, r->at_a, at, n, r->parts);
 		struct mir_tile b = piece(l, r->b.buf, r->at_b, at, n, r->parts);
 		struct mir_tile y = piece(l, r->y.buf, r->at_y, at, n, r->parts);
-		struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_TENSOR, .dst = &y,
-				     .src0 = &a, .src1 = &b, .op0 = NCA_ALU_ADD };
+		struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR,
+				     .opcode = NCA_OP_TENSOR_TENSOR,
+				     .dst = &y,
+				     .src0 = &a,
+				     .src1 = &b,
+				     .op0 = NCA_ALU_ADD };
 
 		mir_elementwise(l->m, &ew);
 		if (op->attr.relu)
@@ -114,13 +124,17 @@ static void relu_run(struct lower *l, const struct run *r)
 	}
 }
 
-static void affine_run(struct lower *l, const struct ir_op *op, const struct run *r, uint64_t scale, uint64_t shift)
+static void affine_run(struct lower *l, const struct ir_op *op, const struct run *r, uint64_t scale,
+		       uint64_t shift)
 {
 	for (int64_t at = 0; at < r->n; at += CHUNK) {
 		int64_t n = min64(CHUNK, r->n - at);
 		struct mir_tile x = piece(l, r->a.buf, r->at_a, at, n, r->parts);
 		struct mir_tile y = piece(l, r->y.buf, r->at_y, at, n, r->parts);
-		struct mir_ew ew = { .engine = NCA_ENGINE_SCALAR, .opcode = NCA_OP_ACTIVATE, .dst = &y, .src0 = &x,
+		struct mir_ew ew = { .engine = NCA_ENGINE_SCALAR,
+				     .opcode = NCA_OP_ACTIVATE,
+				     .dst = &y,
+				     .src0 = &x,
 				     .func = op->attr.relu ? NCA_FUNC_RELU : NCA_FUNC_IDENTITY,
 				     .s0 = lower_column_scalar(l, scale + (uint64_t)r->cb * 4),
 				     .s1 = lower_column_scalar(l, shift + (uint64_t)r->cb * 4) };
@@ -130,10 +144,13 @@ static void affine_run(struct lower *l, const struct ir_op *op, const struct run
 }
 
 /* One run: @y says which rows; operands and result are brought, computed, stored. */
-static void lower_run(struct lower *l, struct ir_op *op, const struct rows *y, const uint64_t columns[2])
+static void lower_run(struct lower *l, struct ir_op *op, const struct rows *y,
+		      const uint64_t columns[2])
 {
 	bool two = op->opcode == IR_ADD;
-	struct run r = { .cb = y->cb0, .parts = block_parts(y->s.c, y->cb0), .n = y->nn * y->rows * y->s.w };
+	struct run r = { .cb = y->cb0,
+			 .parts = block_parts(y->s.c, y->cb0),
+			 .n = y->nn * y->rows * y->s.w };
 
 	mir_next_block(l->m);
 	operand(l, op, 0, y, &r.a);
@@ -184,6 +201,7 @@ void lower_elementwise(struct lower *l, struct ir_op *op)
 
 void lower_reshape(struct lower *l, struct ir_op *op)
 {
-	/* Row-major bytes do not change; the next reader takes them from device memory in its own shape. */
+	/* Row-major bytes do not change; the next reader takes them from device memory in its own
+	 * shape. */
 	l->homes[op->out->id].dram = lower_in_dram(l, ir_in(op, IR_RESHAPE_X));
 }

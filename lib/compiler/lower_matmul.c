@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Products of two tensors that the graph computes: C[b][m][n] = A[b][m][k] B[b][k][n]. Both operands are
- * brought with the inner dimension on the partitions, wherever they come from.
+ * Products of two tensors that the graph computes: C[b][m][n] = A[b][m][k] B[b][k][n]. Both
+ * operands are brought with the inner dimension on the partitions, wherever they come from.
  */
 #include "lower.h"
 
@@ -16,8 +16,8 @@ struct product {
 };
 
 /* An operand tile with k on the partitions and @free elements in each. */
-static struct mir_tile bring(struct product *p, const struct dram_view *v, uint64_t offset, int64_t k_stride,
-			     int64_t free_stride, int64_t k, int64_t free)
+static struct mir_tile bring(struct product *p, const struct dram_view *v, uint64_t offset,
+			     int64_t k_stride, int64_t free_stride, int64_t k, int64_t free)
 {
 	struct lower *l = p->l;
 	struct mir_buf *buf = mir_sbuf(l->m, (uint64_t)free * l->elem, "matmul operand");
@@ -28,11 +28,13 @@ static struct mir_tile bring(struct product *p, const struct dram_view *v, uint6
 
 	src.stride[0] = k_stride;
 	src.stride[3] = free_stride;
-	mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(v->dtype), v->dtype != l->dtype, 0);
+	mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(v->dtype),
+		v->dtype != l->dtype, 0);
 	return mir_shape(mir_sbuf_tile(buf, 0, l->dtype, k), 1, 1, free, 0, 0, 1);
 }
 
-static void product_tile(struct product *p, uint64_t a_at, uint64_t b_at, uint64_t c_at, int64_t mb, int64_t nb)
+static void product_tile(struct product *p, uint64_t a_at, uint64_t b_at, uint64_t c_at, int64_t mb,
+			 int64_t nb)
 {
 	struct lower *l = p->l;
 	struct mir_tile acc = mir_psum_tile(mir_psum(l->m, 1), NCA_FP32, mb), out;
@@ -45,10 +47,10 @@ static void product_tile(struct product *p, uint64_t a_at, uint64_t b_at, uint64
 	acc = mir_shape(acc, 1, 1, nb, 0, 0, 1);
 	for (int64_t k = 0; k < p->k; k += NCA_PARTITIONS) {
 		int64_t kb = min64(NCA_PARTITIONS, p->k - k);
-		struct mir_tile a = bring(p, &p->a, a_at + (uint64_t)(k * p->a_stride[1]), p->a_stride[1],
-					  p->a_stride[0], kb, mb);
-		struct mir_tile b = bring(p, &p->b, b_at + (uint64_t)(k * p->b_stride[0]), p->b_stride[0],
-					  p->b_stride[1], kb, nb);
+		struct mir_tile a = bring(p, &p->a, a_at + (uint64_t)(k * p->a_stride[1]),
+					  p->a_stride[1], p->a_stride[0], kb, mb);
+		struct mir_tile b = bring(p, &p->b, b_at + (uint64_t)(k * p->b_stride[0]),
+					  p->b_stride[0], p->b_stride[1], kb, nb);
 
 		mir_ldstat(l->m, &a);
 		mir_matmul(l->m, &acc, &b, kb, mb, k > 0);
@@ -57,7 +59,9 @@ static void product_tile(struct product *p, uint64_t a_at, uint64_t b_at, uint64
 	if (p->op->attr.relu) {
 		lower_clamp(l, &out, &acc);
 	} else {
-		struct mir_ew copy = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_COPY, .dst = &out,
+		struct mir_ew copy = { .engine = NCA_ENGINE_VECTOR,
+				       .opcode = NCA_OP_COPY,
+				       .dst = &out,
 				       .src0 = &acc };
 
 		mir_elementwise(l->m, &copy);
@@ -100,7 +104,8 @@ static struct ir_type as_matrix(struct ir_type t, bool left)
 void lower_matmul(struct lower *l, struct ir_op *op)
 {
 	struct ir_value *va = ir_in(op, 0), *vb = ir_in(op, 1);
-	struct ir_type a = as_matrix(va->type, true), b = as_matrix(vb->type, false), c = op->out->type;
+	struct ir_type a = as_matrix(va->type, true), b = as_matrix(vb->type, false),
+		       c = op->out->type;
 	struct product p = { .l = l, .op = op };
 	int64_t as, bs, batches;
 
@@ -124,9 +129,12 @@ void lower_matmul(struct lower *l, struct ir_op *op)
 		c.rank++;
 	}
 	batches = ir_type_elements(&op->out->type) / (p.m * p.n);
-	p.c = (struct dram_view) { .valid = true, .dtype = l->dtype, .slot = MIR_SLOT_SCRATCH,
-				   .buf = mir_scratch(l->m, (uint64_t)(batches * p.m * p.n) * l->elem,
-						      op->out->name) };
+	p.c = (struct dram_view){
+		.valid = true,
+		.dtype = l->dtype,
+		.slot = MIR_SLOT_SCRATCH,
+		.buf = mir_scratch(l->m, (uint64_t)(batches * p.m * p.n) * l->elem, op->out->name)
+	};
 	for (int64_t i = 0; i < batches; i++)
 		for (int64_t m = 0; m < p.m; m += NCA_PARTITIONS)
 			for (int64_t n = 0; n < p.n; n += BANK_FP32) {
@@ -136,7 +144,8 @@ void lower_matmul(struct lower *l, struct ir_op *op)
 				product_tile(&p, (uint64_t)(ai + m * p.a_stride[0]),
 					     (uint64_t)(bi + n * p.b_stride[1]),
 					     (uint64_t)(i * p.m * p.n + m * p.n + n) * l->elem,
-					     min64(NCA_PARTITIONS, p.m - m), min64(BANK_FP32, p.n - n));
+					     min64(NCA_PARTITIONS, p.m - m),
+					     min64(BANK_FP32, p.n - n));
 			}
 	l->homes[op->out->id].dram = p.c;
 }

@@ -29,12 +29,14 @@ static bool made_in_dram(const struct ir_value *v)
 {
 	if (v->kind != IR_VALUE_RESULT)
 		return true;
-	return v->def->opcode == IR_RESHAPE || v->def->opcode == IR_SOFTMAX || v->def->opcode == IR_MATMUL;
+	return v->def->opcode == IR_RESHAPE || v->def->opcode == IR_SOFTMAX ||
+	       v->def->opcode == IR_MATMUL;
 }
 
 bool lower_conv_packs(const struct ir_op *op, bool x_in_dram)
 {
-	int64_t channels = ir_type_nchw(&ir_in(op, IR_CONV_X)->type).c, rows = op->attr.window.kernel[0];
+	int64_t channels = ir_type_nchw(&ir_in(op, IR_CONV_X)->type).c,
+		rows = op->attr.window.kernel[0];
 
 	return x_in_dram && op->attr.group == 1 && rows > 1 && channels <= MAX_PACKED_CHANNELS &&
 	       channels * rows <= NCA_PARTITIONS;
@@ -46,9 +48,11 @@ static bool reads_in_sbuf(const struct ir_op *op, int slot)
 
 	switch (op->opcode) {
 	case IR_CONV:
-		return slot == IR_CONV_RESIDUAL || (slot == IR_CONV_X && !lower_conv_packs(op, made_in_dram(v)));
+		return slot == IR_CONV_RESIDUAL ||
+		       (slot == IR_CONV_X && !lower_conv_packs(op, made_in_dram(v)));
 	case IR_ADD:
-		/* A broadcast operand is brought in the shape of the result, for this operator only. */
+		/* A broadcast operand is brought in the shape of the result, for this operator
+		 * only. */
 		return true;
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:
@@ -69,7 +73,8 @@ static void find_lives(struct plan *p)
 
 		p->life[v->id] = (struct life) { .first = -1, .last = -1 };
 		if (v->type.dtype == IR_DT_F32)
-			p->life[v->id].bytes = (uint64_t)(all.ncb * all.nn * all.rows * all.s.w) * p->elem;
+			p->life[v->id].bytes =
+				(uint64_t)(all.ncb * all.nn * all.rows * all.s.w) * p->elem;
 	}
 	for (const struct ir_op *op = p->g->first; op; op = op->next, at++) {
 		for (int i = 0; i < op->num_inputs; i++) {

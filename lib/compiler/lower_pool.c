@@ -6,7 +6,7 @@
  */
 #include "lower.h"
 
-#define MAX_TAPS 16384		/* of one window per instruction; an access pattern has at most 65536 */
+#define MAX_TAPS     16384 /* of one window per instruction; an access pattern has at most 65536 */
 #define MAX_ELEMENTS 4096	/* pixels read per instruction, so that engines can take turns */
 
 /* Output positions [lo, hi) whose windows see taps [first, first + taps). */
@@ -15,8 +15,8 @@ struct span {
 	int64_t counted;	/* taps that an average divides by */
 };
 
-static struct span *make_spans(struct cc *cc, const struct ir_window_geometry *geo, const struct ir_window *w,
-			       int d, size_t *num)
+static struct span *make_spans(struct cc *cc, const struct ir_window_geometry *geo,
+			       const struct ir_window *w, int d, size_t *num)
 {
 	struct span *spans = cc_new_n(cc, struct span, (size_t)geo->out[d]);
 	size_t n = 0;
@@ -26,8 +26,10 @@ static struct span *make_spans(struct cc *cc, const struct ir_window_geometry *g
 		int64_t first = start < 0 ? ceil_div(-start, dil) : 0;
 		int64_t end = min64(w->kernel[d], ceil_div(max64(geo->in[d] - start, 0), dil));
 		/* Padding counts where it was declared, not where ceil_mode reaches beyond it. */
-		int64_t padded = min64(w->kernel[d], ceil_div(geo->in[d] + geo->pad_after[d] - start, dil));
-		struct span s = { o, o + 1, first, end - first, w->count_include_pad ? padded : end - first };
+		int64_t padded =
+			min64(w->kernel[d], ceil_div(geo->in[d] + geo->pad_after[d] - start, dil));
+		struct span s = { o, o + 1, first, end - first,
+				  w->count_include_pad ? padded : end - first };
 
 		if (n && spans[n - 1].first == s.first && spans[n - 1].taps == s.taps &&
 		    spans[n - 1].counted == s.counted)
@@ -45,7 +47,7 @@ struct pool {
 	struct ir_window_geometry geo;
 	struct ir_nchw x, y;
 	struct rows in, out;		/* the rows at hand */
-	struct mir_buf *sums;		/* of an average: FP32, [rows][sum_cols] from (sum_r, sum_c) on */
+	struct mir_buf *sums; /* of an average: FP32, [rows][sum_cols] from (sum_r, sum_c) on */
 	int64_t sum_r, sum_c, sum_cols;
 	int64_t parts, cb, n;
 };
@@ -56,7 +58,8 @@ struct part {
 	bool last;
 };
 
-static void scale(struct pool *p, const struct mir_tile *dst, const struct mir_tile *src, float factor)
+static void scale(struct pool *p, const struct mir_tile *dst, const struct mir_tile *src,
+		  float factor)
 {
 	struct lower *l = p->l;
 	uint64_t n = (uint64_t)(dst->size[2] * dst->size[3]);
@@ -74,20 +77,25 @@ static void scale(struct pool *p, const struct mir_tile *dst, const struct mir_t
 	mir_elementwise(l->m, &ew);
 }
 
-/* Output rows [r, r + rows) and columns [c, c + cols) of one image: all their windows are cut alike. */
-static void pool_area(struct pool *p, const struct span *rs, const struct span *cs, const struct part *part,
-		      int64_t r, int64_t rows, int64_t c, int64_t cols)
+/* Output rows [r, r + rows) and columns [c, c + cols) of one image: all their windows are cut
+ * alike. */
+static void pool_area(struct pool *p, const struct span *rs, const struct span *cs,
+		      const struct part *part, int64_t r, int64_t rows, int64_t c, int64_t cols)
 {
 	const struct ir_window *w = &p->op->attr.window;
 	struct lower *l = p->l;
 	bool average = p->op->opcode == IR_AVG_POOL;
 	int64_t y = r * w->stride[0] - p->geo.pad_before[0] + rs->first * w->dilation[0];
 	int64_t x = c * w->stride[1] - p->geo.pad_before[1] + cs->first * w->dilation[1];
-	int64_t tap_cols = min64(cs->taps, MAX_TAPS), tap_rows = max64(1, min64(part->taps, MAX_TAPS / tap_cols));
-	struct mir_tile out = mir_sbuf_tile(p->out.buf, lower_rows_at(l, &p->out, p->cb, p->n, r, c), l->dtype,
-					    p->parts);
-	struct mir_tile sum = mir_sbuf_tile(p->sums, (uint64_t)((r - p->sum_r) * p->sum_cols + c - p->sum_c) * 4,
-					    NCA_FP32, p->parts), in;
+	int64_t tap_cols = min64(cs->taps, MAX_TAPS),
+		tap_rows = max64(1, min64(part->taps, MAX_TAPS / tap_cols));
+	struct mir_tile out = mir_sbuf_tile(
+		p->out.buf, lower_rows_at(l, &p->out, p->cb, p->n, r, c), l->dtype, p->parts);
+	struct mir_tile sum = mir_sbuf_tile(
+				p->sums,
+				(uint64_t)((r - p->sum_r) * p->sum_cols + c - p->sum_c) * 4,
+				NCA_FP32, p->parts),
+			in;
 	struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_REDUCE,
 			     .dst = average ? &sum : &out, .src0 = &in,
 			     .op0 = average ? NCA_ALU_ADD : NCA_ALU_MAX, .param = 2,
@@ -98,8 +106,11 @@ static void pool_area(struct pool *p, const struct span *rs, const struct span *
 	/* A large window is reduced in pieces, each added to what the last one left. */
 	for (int64_t i = part->first; i < part->first + part->taps; i += tap_rows)
 		for (int64_t j = 0; j < cs->taps; j += tap_cols) {
-			in = mir_sbuf_tile(p->in.buf, lower_rows_at(l, &p->in, p->cb, p->n, y + i * w->dilation[0],
-								    x + j * w->dilation[1]), l->dtype, p->parts);
+			in = mir_sbuf_tile(p->in.buf,
+					   lower_rows_at(l, &p->in, p->cb, p->n,
+							 y + i * w->dilation[0],
+							 x + j * w->dilation[1]),
+					   l->dtype, p->parts);
 			in.size[0] = rows;
 			in.size[1] = cols;
 			in.size[2] = min64(tap_rows, part->first + part->taps - i);
@@ -126,7 +137,8 @@ static void new_sums(struct pool *p, int64_t r, int64_t rows, int64_t c, int64_t
 }
 
 /* Output rows [lo, hi) of a span, in pieces that one instruction can do. */
-static void pool_span(struct pool *p, const struct span *rs, const struct span *cs, int64_t lo, int64_t hi)
+static void pool_span(struct pool *p, const struct span *rs, const struct span *cs, int64_t lo,
+		      int64_t hi)
 {
 	const struct ir_window *w = &p->op->attr.window;
 	int64_t taps = rs->taps * cs->taps;
@@ -146,8 +158,8 @@ static void pool_span(struct pool *p, const struct span *rs, const struct span *
 }
 
 /* Output rows [r, r + rows) of one image and channel block. */
-static void pool_rows(struct pool *p, const struct span *rs, size_t num_rs, const struct span *cs, size_t num_cs,
-		      int64_t r, int64_t rows)
+static void pool_rows(struct pool *p, const struct span *rs, size_t num_rs, const struct span *cs,
+		      size_t num_cs, int64_t r, int64_t rows)
 {
 	for (size_t i = 0; i < num_rs; i++) {
 		int64_t lo = max64(rs[i].lo, r), hi = min64(rs[i].hi, r + rows);
@@ -163,19 +175,24 @@ static void bring_in(struct pool *p, int64_t lo, int64_t hi)
 	lo = max64(0, lo);
 	hi = min64(p->x.h, hi);
 	mir_next_block(p->l->m);
-	p->in = (struct rows) { .s = p->x, .cb0 = p->cb, .ncb = 1, .n0 = p->n, .nn = 1, .r0 = lo, .rows = hi - lo };
+	p->in = (struct rows){
+		.s = p->x, .cb0 = p->cb, .ncb = 1, .n0 = p->n, .nn = 1, .r0 = lo, .rows = hi - lo
+	};
 	lower_operand_rows(p->l, ir_in(p->op, 0), &p->in);
 }
 
 static void new_out(struct pool *p, int64_t r, int64_t rows)
 {
-	p->out = (struct rows) { .s = p->y, .cb0 = p->cb, .ncb = 1, .n0 = p->n, .nn = 1, .r0 = r, .rows = rows };
+	p->out = (struct rows){
+		.s = p->y, .cb0 = p->cb, .ncb = 1, .n0 = p->n, .nn = 1, .r0 = r, .rows = rows
+	};
 	lower_result_rows(p->l, p->op->out, &p->out);
 }
 
-/* One output row whose windows are too tall to be in SBUF at once: @fit rows of the input at a time. */
-static void pool_tall(struct pool *p, const struct span *rs, const struct span *cs, size_t num_cs, int64_t r,
-		      int64_t fit)
+/* One output row whose windows are too tall to be in SBUF at once: @fit rows of the input at a
+ * time. */
+static void pool_tall(struct pool *p, const struct span *rs, const struct span *cs, size_t num_cs,
+		      int64_t r, int64_t fit)
 {
 	const struct ir_window *w = &p->op->attr.window;
 	int64_t top = r * w->stride[0] - p->geo.pad_before[0] + rs->first * w->dilation[0];
@@ -184,9 +201,12 @@ static void pool_tall(struct pool *p, const struct span *rs, const struct span *
 	new_out(p, r, 1);
 	new_sums(p, r, 1, 0, p->y.w);
 	for (int64_t t = 0; t < rs->taps; t += taps) {
-		struct part part = { .first = t, .taps = min64(taps, rs->taps - t), .last = t + taps >= rs->taps };
+		struct part part = { .first = t,
+				     .taps = min64(taps, rs->taps - t),
+				     .last = t + taps >= rs->taps };
 
-		bring_in(p, top + t * w->dilation[0], top + (t + part.taps - 1) * w->dilation[0] + 1);
+		bring_in(p, top + t * w->dilation[0],
+			 top + (t + part.taps - 1) * w->dilation[0] + 1);
 		for (size_t j = 0; j < num_cs; j++) {
 			int64_t cols = max64(1, MAX_ELEMENTS / (part.taps * cs[j].taps));
 
@@ -198,8 +218,8 @@ static void pool_tall(struct pool *p, const struct span *rs, const struct span *
 }
 
 /* One image and channel block, @fit input rows at a time; 0: all of them. */
-static void pool_image(struct pool *p, const struct span *rs, size_t num_rs, const struct span *cs, size_t num_cs,
-		       int64_t fit)
+static void pool_image(struct pool *p, const struct span *rs, size_t num_rs, const struct span *cs,
+		       size_t num_cs, int64_t fit)
 {
 	const struct ir_window *w = &p->op->attr.window;
 	int64_t step = p->y.h;
@@ -213,7 +233,8 @@ static void pool_image(struct pool *p, const struct span *rs, size_t num_rs, con
 	if (fit)
 		step = min64(step, (fit - p->geo.reach[0]) / w->stride[0] + 1);
 	for (int64_t r = 0; r < p->y.h; r += step) {
-		int64_t rows = min64(step, p->y.h - r), top = r * w->stride[0] - p->geo.pad_before[0];
+		int64_t rows = min64(step, p->y.h - r),
+			top = r * w->stride[0] - p->geo.pad_before[0];
 
 		bring_in(p, top, top + (rows - 1) * w->stride[0] + p->geo.reach[0]);
 		new_out(p, r, rows);
@@ -234,8 +255,8 @@ void lower_pool(struct lower *l, struct ir_op *op)
 	p.geo = ir_window_resolve(l->g, op);
 	p.x = ir_type_nchw(&x->type);
 	p.y = ir_type_nchw(&op->out->type);
-	if (w->dilation[0] * p.x.w > INT16_MAX || w->stride[1] > INT16_MAX || w->dilation[1] > INT16_MAX ||
-	    w->kernel[0] > UINT16_MAX || w->kernel[1] > UINT16_MAX)
+	if (w->dilation[0] * p.x.w > INT16_MAX || w->stride[1] > INT16_MAX ||
+	    w->dilation[1] > INT16_MAX || w->kernel[0] > UINT16_MAX || w->kernel[1] > UINT16_MAX)
 		ir_unsupported(l->g, op, "the window's strides in memory exceed an access pattern");
 	rows = make_spans(l->cc, &p.geo, w, 0, &num_rows);
 	cols = make_spans(l->cc, &p.geo, w, 1, &num_cols);

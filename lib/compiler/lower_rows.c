@@ -7,7 +7,8 @@ uint64_t lower_rows_bytes(const struct lower *l, const struct rows *r)
 	return (uint64_t)(r->ncb * r->nn * r->rows * r->s.w) * l->elem;
 }
 
-uint64_t lower_rows_at(const struct lower *l, const struct rows *r, int64_t cb, int64_t n, int64_t row, int64_t col)
+uint64_t lower_rows_at(const struct lower *l, const struct rows *r, int64_t cb, int64_t n,
+		       int64_t row, int64_t col)
 {
 	int64_t at = (cb - r->cb0) * r->nn + n - r->n0;
 
@@ -18,7 +19,9 @@ struct rows lower_all_rows(const struct ir_value *v)
 {
 	struct ir_nchw s = ir_type_nchw(&v->type);
 
-	return (struct rows) { .s = s, .ncb = ceil_div(s.c, NCA_PARTITIONS), .nn = s.n, .rows = s.h };
+	return (struct rows){
+		.s = s, .ncb = ceil_div(s.c, NCA_PARTITIONS), .nn = s.n, .rows = s.h
+	};
 }
 
 bool lower_is_banded(const struct lower *l, const struct ir_value *v)
@@ -28,8 +31,11 @@ bool lower_is_banded(const struct lower *l, const struct ir_value *v)
 
 struct mir_mem lower_view_mem(const struct dram_view *v, uint64_t offset)
 {
-	return (struct mir_mem) { .buf = v->buf, .space = MIR_SLOT, .slot = v->slot, .dtype = v->dtype,
-				  .offset = v->offset + offset };
+	return (struct mir_mem){ .buf = v->buf,
+				 .space = MIR_SLOT,
+				 .slot = v->slot,
+				 .dtype = v->dtype,
+				 .offset = v->offset + offset };
 }
 
 void lower_dense_strides(const struct ir_nchw *s, int64_t elem, int64_t stride[4])
@@ -40,8 +46,8 @@ void lower_dense_strides(const struct ir_nchw *s, int64_t elem, int64_t stride[4
 	stride[0] = s->c * s->h * s->w * elem;
 }
 
-void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *from, const int64_t stride[4],
-		     const char *what)
+void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *from,
+		     const int64_t stride[4], const char *what)
 {
 	int64_t es = l->elem, w = r->s.w;
 	bool dense = stride[2] == stride[3] * w;
@@ -50,8 +56,9 @@ void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *fr
 	for (int64_t cb = r->cb0; cb < r->cb0 + r->ncb; cb++) {
 		struct mir_mem dst = { .buf = r->buf, .space = MIR_SBUF, .dtype = l->dtype,
 				       .stride = { 1, r->rows * w * es, w * es, es } };
-		struct mir_mem src = lower_view_mem(from, (uint64_t)(cb * NCA_PARTITIONS * stride[1] +
-								     r->n0 * stride[0] + r->r0 * stride[2]));
+		struct mir_mem src =
+			lower_view_mem(from, (uint64_t)(cb * NCA_PARTITIONS * stride[1] +
+							r->n0 * stride[0] + r->r0 * stride[2]));
 		int64_t size[4] = { block_parts(r->s.c, cb), r->nn, r->rows, w };
 
 		dst.offset = lower_rows_at(l, r, cb, r->n0, r->r0, 0);
@@ -65,7 +72,8 @@ void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *fr
 		}
 		/* Only what nobody writes may be read early. */
 		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(from->dtype),
-			from->dtype != l->dtype, from->buf ? 0 : (uint64_t)(r->nn * r->rows * w * es));
+			from->dtype != l->dtype,
+			from->buf ? 0 : (uint64_t)(r->nn * r->rows * w * es));
 	}
 }
 
@@ -77,15 +85,17 @@ static void store_rows(struct lower *l, const struct rows *r, const struct dram_
 	for (int64_t cb = r->cb0; cb < r->cb0 + r->ncb; cb++) {
 		struct mir_mem src = { .buf = r->buf, .space = MIR_SBUF, .dtype = l->dtype,
 				       .stride = { 1, 0, r->rows * r->s.w * es, es } };
-		struct mir_mem dst = lower_view_mem(to, (uint64_t)(cb * NCA_PARTITIONS * stride[1] +
-								   r->n0 * stride[0] + r->r0 * stride[2]));
+		struct mir_mem dst =
+			lower_view_mem(to, (uint64_t)(cb * NCA_PARTITIONS * stride[1] +
+						      r->n0 * stride[0] + r->r0 * stride[2]));
 		int64_t size[4] = { block_parts(r->s.c, cb), 1, r->nn, r->rows * r->s.w };
 
 		src.offset = lower_rows_at(l, r, cb, r->n0, r->r0, 0);
 		dst.stride[0] = stride[1];
 		dst.stride[2] = stride[0];
 		dst.stride[3] = stride[3];
-		mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)es, to->dtype != l->dtype, 0);
+		mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)es,
+			to->dtype != l->dtype, 0);
 	}
 }
 
@@ -137,8 +147,11 @@ struct dram_view lower_in_dram(struct lower *l, struct ir_value *v)
 	if (h->dram.valid)
 		return h->dram;
 	if (ir_is_const(v)) {
-		h->dram = (struct dram_view) { .valid = true, .dtype = l->dtype, .slot = MIR_SLOT_WEIGHTS };
-		h->dram.offset = lower_weights(l, lower_convert(l, v->data.f32, n), (uint64_t)n * l->elem);
+		h->dram = (struct dram_view){ .valid = true,
+					      .dtype = l->dtype,
+					      .slot = MIR_SLOT_WEIGHTS };
+		h->dram.offset =
+			lower_weights(l, lower_convert(l, v->data.f32, n), (uint64_t)n * l->elem);
 		return h->dram;
 	}
 	cc_assert(l->cc, h->sbuf);

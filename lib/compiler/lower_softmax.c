@@ -27,8 +27,10 @@ void lower_softmax(struct lower *l, struct ir_op *op)
 		struct mir_mem dst = { .buf = work, .space = MIR_SBUF, .dtype = NCA_FP32,
 				       .stride = { 1, 0, 0, 4 } };
 		struct mir_mem src = lower_view_mem(&from, (uint64_t)(r * n * fs));
-		struct mir_tile x = mir_shape(mir_sbuf_tile(work, 0, NCA_FP32, parts), 1, 1, n, 0, 0, 1);
-		struct mir_tile y = mir_shape(mir_sbuf_tile(result, 0, l->dtype, parts), 1, 1, n, 0, 0, 1);
+		struct mir_tile x =
+			mir_shape(mir_sbuf_tile(work, 0, NCA_FP32, parts), 1, 1, n, 0, 0, 1);
+		struct mir_tile y =
+			mir_shape(mir_sbuf_tile(result, 0, l->dtype, parts), 1, 1, n, 0, 0, 1);
 		struct mir_tile max = mir_sbuf_tile(stat, 0, NCA_FP32, parts);
 		struct mir_tile sum = mir_sbuf_tile(stat, 4, NCA_FP32, parts);
 		struct mir_tile inv = mir_sbuf_tile(stat, 8, NCA_FP32, parts);
@@ -37,21 +39,44 @@ void lower_softmax(struct lower *l, struct ir_op *op)
 		struct mir_scalar one = { .kind = MIR_S_IMM, .imm = 1.0f };
 		struct mir_scalar zero = { .kind = MIR_S_IMM, .imm = 0.0f };
 		const struct mir_ew steps[] = {
-			{ .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_REDUCE, .dst = &max, .src0 = &x,
-			  .op0 = NCA_ALU_MAX, .param = 1 },
-			{ .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_SCALAR, .dst = &x, .src0 = &x,
-			  .op0 = NCA_ALU_SUB, .s0 = at_max },
-			{ .engine = NCA_ENGINE_SCALAR, .opcode = NCA_OP_ACTIVATE, .dst = &x, .src0 = &x,
-			  .src1 = &sum, .src1_written = true, .func = NCA_FUNC_EXP, .s0 = one, .s1 = zero,
+			{ .engine = NCA_ENGINE_VECTOR,
+			  .opcode = NCA_OP_REDUCE,
+			  .dst = &max,
+			  .src0 = &x,
+			  .op0 = NCA_ALU_MAX,
+			  .param = 1 },
+			{ .engine = NCA_ENGINE_VECTOR,
+			  .opcode = NCA_OP_TENSOR_SCALAR,
+			  .dst = &x,
+			  .src0 = &x,
+			  .op0 = NCA_ALU_SUB,
+			  .s0 = at_max },
+			{ .engine = NCA_ENGINE_SCALAR,
+			  .opcode = NCA_OP_ACTIVATE,
+			  .dst = &x,
+			  .src0 = &x,
+			  .src1 = &sum,
+			  .src1_written = true,
+			  .func = NCA_FUNC_EXP,
+			  .s0 = one,
+			  .s1 = zero,
 			  .op2 = NCA_ALU_ADD },
-			{ .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_RECIPROCAL, .dst = &inv, .src0 = &sum },
-			{ .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_SCALAR, .dst = &y, .src0 = &x,
-			  .op0 = NCA_ALU_MUL, .s0 = at_inv },
+			{ .engine = NCA_ENGINE_VECTOR,
+			  .opcode = NCA_OP_RECIPROCAL,
+			  .dst = &inv,
+			  .src0 = &sum },
+			{ .engine = NCA_ENGINE_VECTOR,
+			  .opcode = NCA_OP_TENSOR_SCALAR,
+			  .dst = &y,
+			  .src0 = &x,
+			  .op0 = NCA_ALU_MUL,
+			  .s0 = at_inv },
 		};
 
 		src.stride[0] = n * fs;
 		src.stride[3] = fs;
-		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)fs, from.dtype != NCA_FP32, 0);
+		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)fs,
+			from.dtype != NCA_FP32, 0);
 		for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 			mir_elementwise(l->m, &steps[i]);
 

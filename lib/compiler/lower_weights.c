@@ -64,7 +64,9 @@ static void emit_load(struct lower *l, struct weight_group *gr)
 {
 	int64_t size[4] = { gr->nparts ? (int64_t)gr->nparts : 1, 1, 1,
 			    gr->bytes ? (int64_t)(gr->bytes / l->elem) : 1 };
-	struct mir_mem dst = { .space = MIR_SBUF, .dtype = l->dtype, .stride = { 1, 0, 0, l->elem } };
+	struct mir_mem dst = { .space = MIR_SBUF,
+			       .dtype = l->dtype,
+			       .stride = { 1, 0, 0, l->elem } };
 	struct mir_mem src = { .space = MIR_SLOT, .slot = MIR_SLOT_WEIGHTS, .dtype = l->dtype,
 			       .offset = gr->offset,
 			       .stride = { (int64_t)gr->bytes, 0, 0, l->elem } };
@@ -73,7 +75,8 @@ static void emit_load(struct lower *l, struct weight_group *gr)
 	gr->buf = mir_sbuf(l->m, gr->bytes ? gr->bytes : WEIGHT_GROUP_BYTES, "weights");
 	dst.buf = gr->buf;
 	gr->load = l->m->num_insts;
-	mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)l->elem, false, gr->bytes ? gr->bytes : 1);
+	mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)l->elem, false,
+		gr->bytes ? gr->bytes : 1);
 }
 
 void lower_close_weights(struct lower *l)
@@ -117,8 +120,8 @@ static bool fits_group(const struct weight_group *gr, uint64_t nparts, uint64_t 
 	       parts * (gr->bytes + bytes) - (gr->used + nparts * bytes) <= MAX_PADDING;
 }
 
-struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts, uint64_t bytes,
-					 uint64_t *at)
+struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts,
+					 uint64_t bytes, uint64_t *at)
 {
 	struct weight_group *gr = l->group;
 
@@ -175,7 +178,8 @@ void lower_plan_columns(struct lower *l)
 	l->column_data = cc_new_n(l->cc, float, (size_t)NCA_PARTITIONS * l->num_columns);
 	l->columns = mir_sbuf(l->m, (uint64_t)l->num_columns * 4, "channel vectors");
 	dst.buf = l->columns;
-	src.offset = lower_weights(l, l->column_data, (uint64_t)NCA_PARTITIONS * l->num_columns * 4);
+	src.offset =
+		lower_weights(l, l->column_data, (uint64_t)NCA_PARTITIONS * l->num_columns * 4);
 	src.stride[0] = (int64_t)l->num_columns * 4;
 	src.stride[3] = 4;
 	size[3] = l->num_columns;

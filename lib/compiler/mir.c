@@ -17,7 +17,8 @@ struct mir *mir_new(struct cc *cc, const struct nca_target *target, uint64_t max
 	return m;
 }
 
-static struct mir_buf *new_buf(struct mir *m, enum mir_space space, uint64_t bytes, const char *what)
+static struct mir_buf *new_buf(struct mir *m, enum mir_space space, uint64_t bytes,
+			       const char *what)
 {
 	struct mir_buf *b = cc_new(m->cc, struct mir_buf);
 
@@ -62,8 +63,12 @@ void mir_next_block(struct mir *m)
 
 struct mir_tile mir_sbuf_tile(struct mir_buf *buf, uint64_t offset, uint8_t dtype, int64_t nparts)
 {
-	return (struct mir_tile) { .buf = buf, .space = MIR_SBUF, .dtype = dtype, .nparts = (uint8_t)nparts,
-				   .offset = offset, .size = { 1, 1, 1, 1 } };
+	return (struct mir_tile){ .buf = buf,
+				  .space = MIR_SBUF,
+				  .dtype = dtype,
+				  .nparts = (uint8_t)nparts,
+				  .offset = offset,
+				  .size = { 1, 1, 1, 1 } };
 }
 
 struct mir_tile mir_psum_tile(uint32_t offset, uint8_t dtype, int64_t nparts)
@@ -72,7 +77,8 @@ struct mir_tile mir_psum_tile(uint32_t offset, uint8_t dtype, int64_t nparts)
 				   .offset = offset, .size = { 1, 1, 1, 1 } };
 }
 
-struct mir_tile mir_shape(struct mir_tile t, int64_t s1, int64_t s2, int64_t s3, int64_t d1, int64_t d2, int64_t d3)
+struct mir_tile mir_shape(struct mir_tile t, int64_t s1, int64_t s2, int64_t s3, int64_t d1,
+			  int64_t d2, int64_t d3)
 {
 	t.size[0] = 1;
 	t.size[1] = s1;
@@ -90,8 +96,10 @@ static struct mir_inst *new_inst(struct mir *m, enum nca_engine engine, enum nca
 	struct mir_inst *i;
 
 	if (++m->count[engine] > m->max_insts)
-		cc_fail(m->cc, ACCELCC_BAD_INPUT, "the program has more than %llu instructions in one stream, more "
-			"than the device takes; the model is too large for it", (unsigned long long)m->max_insts);
+		cc_fail(m->cc, ACCELCC_BAD_INPUT,
+			"the program has more than %llu instructions in one stream, more "
+			"than the device takes; the model is too large for it",
+			(unsigned long long)m->max_insts);
 	i = cc_push(m->cc, m->inst, m->num_insts, m->cap_insts);
 	memset(i, 0, sizeof(*i));
 	i->in.opcode = (uint8_t)opcode;
@@ -113,8 +121,8 @@ static void add_ref(struct mir *m, struct mir_inst *i, const struct mir_ref *ref
 }
 
 /* Lowest and highest byte that strides reach. */
-static void extent(struct mir *m, const int64_t *size, const int64_t *stride, int first, int64_t unit, int64_t elem,
-		   int64_t *lo, int64_t *hi)
+static void extent(struct mir *m, const int64_t *size, const int64_t *stride, int first,
+		   int64_t unit, int64_t elem, int64_t *lo, int64_t *hi)
 {
 	*lo = 0;
 	*hi = 0;
@@ -129,10 +137,14 @@ static void set_ap(struct mir *m, struct mir_inst *i, struct nca_ap *ap, const s
 		   enum mir_field field, bool write)
 {
 	int64_t elem = nca_dtype_size(t->dtype), lo, hi;
-	struct mir_ref ref = { .buf = t->buf, .space = t->space, .field = (uint8_t)field, .write = write,
+	struct mir_ref ref = { .buf = t->buf,
+			       .space = t->space,
+			       .field = (uint8_t)field,
+			       .write = write,
 			       .nparts = t->nparts };
 
-	cc_assert(m->cc, t->nparts >= 1 && t->nparts <= NCA_PARTITIONS && t->offset % (uint64_t)elem == 0);
+	cc_assert(m->cc,
+		  t->nparts >= 1 && t->nparts <= NCA_PARTITIONS && t->offset % (uint64_t)elem == 0);
 	ap->mem = t->space == MIR_PSUM ? NCA_MEM_PSUM : NCA_MEM_SBUF;
 	ap->dtype = t->dtype;
 	ap->nparts = t->nparts;
@@ -160,14 +172,16 @@ static struct nca_pe_tile pe_tile(int64_t rows, int64_t cols)
 {
 	struct nca_pe_tile t = { .rows = pe_span(rows), .cols = pe_span(cols) };
 
-	if (t.rows == 32 && t.cols == 32)	/* does not exist on every target, and gains nothing alone */
+	if (t.rows == 32 &&
+	    t.cols == 32) /* does not exist on every target, and gains nothing alone */
 		t.cols = 64;
 	return t;
 }
 
 static void account(struct mir *m, const struct mir_inst *i)
 {
-	m->load[i->engine] += nca_cost_cycles(m->target, &i->in) * m->target->engine_ticks[i->engine];
+	m->load[i->engine] +=
+		nca_cost_cycles(m->target, &i->in) * m->target->engine_ticks[i->engine];
 }
 
 void mir_ldstat(struct mir *m, const struct mir_tile *stationary)
@@ -180,27 +194,34 @@ void mir_ldstat(struct mir *m, const struct mir_tile *stationary)
 	account(m, i);
 }
 
-void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving, int64_t rows,
-		int64_t cols, bool accumulate)
+void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving,
+		int64_t rows, int64_t cols, bool accumulate)
 {
 	struct mir_inst *i = new_inst(m, NCA_ENGINE_TENSOR, NCA_OP_MATMUL);
 
-	cc_assert(m->cc, psum->offset / NCA_PSUM_BANK_BYTES == (psum->offset + 3) / NCA_PSUM_BANK_BYTES);
+	cc_assert(m->cc,
+		  psum->offset / NCA_PSUM_BANK_BYTES == (psum->offset + 3) / NCA_PSUM_BANK_BYTES);
 	set_ap(m, i, &i->in.mm.dst, psum, MIR_DST, true);
-	cc_assert(m->cc, i->ref[0].lo / NCA_PSUM_BANK_BYTES == (i->ref[0].hi - 1) / NCA_PSUM_BANK_BYTES);
+	cc_assert(m->cc,
+		  i->ref[0].lo / NCA_PSUM_BANK_BYTES == (i->ref[0].hi - 1) / NCA_PSUM_BANK_BYTES);
 	set_ap(m, i, &i->in.mm.src, moving, MIR_SRC0, false);
 	i->in.mm.tile = pe_tile(rows, cols);
 	if (accumulate)
 		i->in.flags |= NCA_F_ACCUMULATE;
-	m->macs += (uint64_t)(rows * cols * moving->size[0] * moving->size[1] * moving->size[2] * moving->size[3]);
+	m->macs += (uint64_t)(rows * cols * moving->size[0] * moving->size[1] * moving->size[2] *
+			      moving->size[3]);
 	account(m, i);
 }
 
-static void set_scalar(struct mir *m, struct mir_inst *i, struct nca_scalar *out, const struct mir_scalar *s,
-		       enum mir_field field, uint8_t nparts)
+static void set_scalar(struct mir *m, struct mir_inst *i, struct nca_scalar *out,
+		       const struct mir_scalar *s, enum mir_field field, uint8_t nparts)
 {
-	struct mir_ref ref = { .buf = s->buf, .space = MIR_SBUF, .field = (uint8_t)field, .nparts = nparts,
-			       .lo = s->offset, .hi = s->offset + 4 };
+	struct mir_ref ref = { .buf = s->buf,
+			       .space = MIR_SBUF,
+			       .field = (uint8_t)field,
+			       .nparts = nparts,
+			       .lo = s->offset,
+			       .hi = s->offset + 4 };
 
 	out->dtype = NCA_FP32;
 	switch (s->kind) {
@@ -243,8 +264,10 @@ void mir_elementwise(struct mir *m, const struct mir_ew *ew)
 
 enum nca_engine mir_lighter_engine(const struct mir *m, uint64_t elements)
 {
-	uint64_t v = m->load[NCA_ENGINE_VECTOR] + elements * m->target->engine_ticks[NCA_ENGINE_VECTOR];
-	uint64_t s = m->load[NCA_ENGINE_SCALAR] + elements * m->target->engine_ticks[NCA_ENGINE_SCALAR];
+	uint64_t v =
+		m->load[NCA_ENGINE_VECTOR] + elements * m->target->engine_ticks[NCA_ENGINE_VECTOR];
+	uint64_t s =
+		m->load[NCA_ENGINE_SCALAR] + elements * m->target->engine_ticks[NCA_ENGINE_SCALAR];
 
 	return s <= v ? NCA_ENGINE_SCALAR : NCA_ENGINE_VECTOR;
 }
@@ -254,8 +277,9 @@ enum nca_engine mir_store_engine(const struct mir *m)
 	return m->target->engine_ticks[NCA_ENGINE_GPSIMD] ? NCA_ENGINE_GPSIMD : NCA_ENGINE_SYNC;
 }
 
-static void set_side(struct mir *m, struct mir_inst *i, struct nca_dma_side *side, const struct mir_mem *mem,
-		     const int64_t size[4], int64_t elem, bool cast, enum mir_field field)
+static void set_side(struct mir *m, struct mir_inst *i, struct nca_dma_side *side,
+		     const struct mir_mem *mem, const int64_t size[4], int64_t elem, bool cast,
+		     enum mir_field field)
 {
 	struct mir_ref ref = { .buf = mem->buf, .space = mem->space, .field = (uint8_t)field,
 			       .write = field == MIR_DST, .slot = mem->slot, .part = mem->part };
@@ -288,8 +312,9 @@ static void set_side(struct mir *m, struct mir_inst *i, struct nca_dma_side *sid
 	add_ref(m, i, &ref);
 }
 
-static void one_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst, const struct mir_mem *src,
-		    const int64_t size[4], uint16_t elem, bool cast, uint64_t prefetch)
+static void one_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
+		    const struct mir_mem *src, const int64_t size[4], uint16_t elem, bool cast,
+		    uint64_t prefetch)
 {
 	struct mir_inst *i = new_inst(m, engine, NCA_OP_DMA);
 	struct nca_body_dma *d = &i->in.dma;
@@ -301,7 +326,8 @@ static void one_dma(struct mir *m, enum nca_engine engine, const struct mir_mem 
 	d->queue = NCA_DMA_SPREAD;
 	/* A cast's elements have a size of their own on each side. */
 	set_side(m, i, &d->dst, dst, size, cast ? nca_dtype_size(dst->dtype) : elem, cast, MIR_DST);
-	set_side(m, i, &d->src, src, size, cast ? nca_dtype_size(src->dtype) : elem, cast, MIR_SRC0);
+	set_side(m, i, &d->src, src, size, cast ? nca_dtype_size(src->dtype) : elem, cast,
+		 MIR_SRC0);
 	i->prefetch = prefetch != 0;
 	i->prefetch_bytes = (uint32_t)prefetch;
 	account(m, i);
@@ -316,8 +342,9 @@ static struct mir_mem advanced(struct mir_mem mem, int dim, int64_t steps)
 	return mem;
 }
 
-void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst, const struct mir_mem *src,
-	     const int64_t size[4], uint16_t elem, bool cast, uint64_t prefetch)
+void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
+	     const struct mir_mem *src, const int64_t size[4], uint16_t elem, bool cast,
+	     uint64_t prefetch)
 {
 	int64_t total = 1, half[4];
 	int widest = 0;
@@ -337,7 +364,8 @@ void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst, c
 	half[widest] = size[widest] / 2;
 	mir_dma(m, engine, dst, src, half, elem, cast, prefetch);
 	{
-		struct mir_mem d = advanced(*dst, widest, half[widest]), s = advanced(*src, widest, half[widest]);
+		struct mir_mem d = advanced(*dst, widest, half[widest]),
+			       s = advanced(*src, widest, half[widest]);
 
 		half[widest] = size[widest] - half[widest];
 		mir_dma(m, engine, &d, &s, half, elem, cast, prefetch);

@@ -3,9 +3,9 @@
  * The device program while it is being made: instructions in one linear order, each bound to an
  * engine, with operands in buffers that have no address yet.
  *
- * The linear order is a correct sequential program. Buffers get addresses from it (mir_alloc.c), then
- * what one engine may not overtake on another is found from the addresses, and semaphores are dealt
- * (mir_sched.c). So lowering never thinks about synchronisation.
+ * The linear order is a correct sequential program. Buffers get addresses from it (mir_alloc.c),
+ * then what one engine may not overtake on another is found from the addresses, and semaphores are
+ * dealt (mir_sched.c). So lowering never thinks about synchronisation.
  */
 #ifndef MIR_H
 #define MIR_H
@@ -107,11 +107,12 @@ void mir_next_block(struct mir *m);
 struct mir_tile mir_sbuf_tile(struct mir_buf *buf, uint64_t offset, uint8_t dtype, int64_t nparts);
 struct mir_tile mir_psum_tile(uint32_t offset, uint8_t dtype, int64_t nparts);
 /* Set the shape: sizes and strides of the innermost three dimensions. */
-struct mir_tile mir_shape(struct mir_tile t, int64_t s1, int64_t s2, int64_t s3, int64_t d1, int64_t d2, int64_t d3);
+struct mir_tile mir_shape(struct mir_tile t, int64_t s1, int64_t s2, int64_t s3, int64_t d1,
+			  int64_t d2, int64_t d3);
 
 void mir_ldstat(struct mir *m, const struct mir_tile *stationary);
-void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving, int64_t rows,
-		int64_t cols, bool accumulate);
+void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving,
+		int64_t rows, int64_t cols, bool accumulate);
 
 /* Elementwise instruction with up to two tile operands; s0/s1 as below. */
 struct mir_scalar {
@@ -136,17 +137,19 @@ void mir_elementwise(struct mir *m, const struct mir_ew *ew);
 enum nca_engine mir_lighter_engine(const struct mir *m, uint64_t elements);
 
 /*
- * @prefetch: bytes per partition of a load that may run ahead of its use (see mir_prefetch()), or 0.
- * Transfers larger than the device takes are cut up.
+ * @prefetch: bytes per partition of a load that may run ahead of its use (see mir_prefetch()), or
+ * 0. Transfers larger than the device takes are cut up.
  */
-void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst, const struct mir_mem *src,
-	     const int64_t size[4], uint16_t elem, bool cast, uint64_t prefetch);
+void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
+	     const struct mir_mem *src, const int64_t size[4], uint16_t elem, bool cast,
+	     uint64_t prefetch);
 /* The engine whose stream triggers stores: it has little else to do. */
 enum nca_engine mir_store_engine(const struct mir *m);
 
 /* Move prefetchable loads up to @budget bytes per partition ahead of their use. */
 void mir_prefetch(struct mir *m, uint64_t budget);
-/* Addresses for every buffer; false if SBUF is too small, and then *culprit is where it did not fit. */
+/* Addresses for every buffer; false if SBUF is too small, and then *culprit is where it did not
+ * fit. */
 bool mir_allocate(struct mir *m, int64_t *culprit);
 
 /* ---- the scheduled program: one stream per engine ---- */

@@ -14,7 +14,9 @@
  */
 void mir_prefetch(struct mir *m, uint64_t budget)
 {
-	struct mir_inst *out = m->other ? m->other : cc_new_n(m->cc, struct mir_inst, m->cap_insts + 1), *old;
+	struct mir_inst *out = m->other ? m->other
+					: cc_new_n(m->cc, struct mir_inst, m->cap_insts + 1),
+			*old;
 	size_t num_blocks = (size_t)m->block + 1, n = 0, load = 0, due = 0, rest = 0;
 	bool *early = cc_new_n(m->cc, bool, m->num_insts + 1);
 	uint64_t ahead = 0;
@@ -37,7 +39,8 @@ void mir_prefetch(struct mir *m, uint64_t budget)
 			}
 			out[n++] = *i;
 		}
-		for (; rest < m->num_insts && (m->inst[rest].prefetch || m->inst[rest].block <= b); rest++)
+		for (; rest < m->num_insts && (m->inst[rest].prefetch || m->inst[rest].block <= b);
+		     rest++)
 			if (!m->inst[rest].prefetch)
 				out[n++] = m->inst[rest];
 	}
@@ -121,10 +124,11 @@ static void find_neighbours(struct placed *p, const struct mir_buf *b)
 }
 
 /*
- * Largest buffer first, each at the lowest address that is free for its whole life. Returns the highest
- * address used, or UINT64_MAX with *culprit set.
+ * Largest buffer first, each at the lowest address that is free for its whole life. Returns the
+ * highest address used, or UINT64_MAX with *culprit set.
  */
-static uint64_t place(struct mir *m, enum mir_space space, uint64_t capacity, uint64_t align, int64_t *culprit)
+static uint64_t place(struct mir *m, enum mir_space space, uint64_t capacity, uint64_t align,
+		      int64_t *culprit)
 {
 	struct mir_buf **todo = cc_new_n(m->cc, struct mir_buf *, m->num_bufs + 1);
 	struct placed *p = cc_new(m->cc, struct placed);
@@ -190,7 +194,8 @@ bool mir_allocate(struct mir *m, int64_t *culprit)
 			ref->hi += at;
 			ref->buf = NULL;
 			if (in->in.opcode == NCA_OP_DMA) {
-				(ref->field == MIR_DST ? &in->in.dma.dst : &in->in.dma.src)->offset += at;
+				(ref->field == MIR_DST ? &in->in.dma.dst : &in->in.dma.src)
+					->offset += at;
 			} else if (in->in.opcode >= NCA_OP_LDSTAT && in->in.opcode < NCA_OP_COPY) {
 				(ref->field == MIR_DST ? &in->in.mm.dst : &in->in.mm.src)->offset +=
 					(uint32_t)at;
@@ -202,8 +207,10 @@ bool mir_allocate(struct mir *m, int64_t *culprit)
 				else if (ref->field == MIR_S1)
 					e->s1.value += (uint32_t)at;
 				else
-					(ref->field == MIR_DST ? &e->dst :
-					 ref->field == MIR_SRC0 ? &e->src0 : &e->src1)->offset += (uint32_t)at;
+					(ref->field == MIR_DST	  ? &e->dst
+					 : ref->field == MIR_SRC0 ? &e->src0
+								  : &e->src1)
+						->offset += (uint32_t)at;
 			}
 		}
 	}

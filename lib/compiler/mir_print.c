@@ -5,8 +5,8 @@
 #include "mir.h"
 
 static const char *const engines[NCA_ENGINES] = { "tensor", "vector", "scalar", "gpsimd", "sync" };
-static const char *const dtypes[NCA_DTYPES] = { "fp32", "bf16", "fp16", "fp8e4", "fp8e5", "i32", "i16", "u16",
-						"i8", "u8", "u32" };
+static const char *const dtypes[NCA_DTYPES] = { "fp32", "bf16", "fp16", "fp8e4", "fp8e5", "i32",
+						"i16",	"u16",	"i8",	"u8",	 "u32" };
 
 static const char *opcode_name(uint8_t op)
 {
@@ -68,8 +68,9 @@ static void print_inst(const struct nca_inst *in, FILE *out)
 	if (in->opcode == NCA_OP_DMA) {
 		print_side("dst", &in->dma.dst, out);
 		print_side("src", &in->dma.src, out);
-		fprintf(out, " %ux%ux%ux%u of %u%s", in->dma.size[0], in->dma.size[1], in->dma.size[2],
-			in->dma.size[3], in->dma.elem, in->dma.mode == NCA_DMA_CAST ? " cast" : "");
+		fprintf(out, " %ux%ux%ux%u of %u%s", in->dma.size[0], in->dma.size[1],
+			in->dma.size[2], in->dma.size[3], in->dma.elem,
+			in->dma.mode == NCA_DMA_CAST ? " cast" : "");
 	} else if (in->opcode >= NCA_OP_LDSTAT && in->opcode < NCA_OP_COPY) {
 		print_ap("dst", &in->mm.dst, out);
 		print_ap("src", &in->mm.src, out);
@@ -79,7 +80,8 @@ static void print_inst(const struct nca_inst *in, FILE *out)
 		print_ap("dst", &in->ew.dst, out);
 		print_ap("src0", &in->ew.src0, out);
 		print_ap("src1", &in->ew.src1, out);
-		fprintf(out, " op=%u,%u,%u func=%u", in->ew.op0, in->ew.op1, in->ew.op2, in->ew.func);
+		fprintf(out, " op=%u,%u,%u func=%u", in->ew.op0, in->ew.op1, in->ew.op2,
+			in->ew.func);
 	}
 	for (int i = 0; i < 2; i++)
 		if (in->update[i].op)

@@ -2,15 +2,15 @@
 /*
  * From one linear order to five streams and their semaphores.
  *
- * Which instruction must wait for which is read off the addresses: two accesses of one place, at least
- * one of them a write, on different engines. Each engine has a semaphore that counts those of its
- * instructions somebody waits for; as an engine completes in order, "the count has reached n" means
- * that everything before has completed too. A DMA completes on its own time, so DMAs are dealt to
- * channels, a semaphore each, and a channel's next DMA is only triggered when its last one is known
- * to be complete: the count then names one DMA.
+ * Which instruction must wait for which is read off the addresses: two accesses of one place, at
+ * least one of them a write, on different engines. Each engine has a semaphore that counts those of
+ * its instructions somebody waits for; as an engine completes in order, "the count has reached n"
+ * means that everything before has completed too. A DMA completes on its own time, so DMAs are
+ * dealt to channels, a semaphore each, and a channel's next DMA is only triggered when its last one
+ * is known to be complete: the count then names one DMA.
  *
- * A wait is left out if what the stream already waited for implies it. That is what the clocks are for:
- * clock[a] is how many events of agent a (engine or channel) are known to have happened.
+ * A wait is left out if what the stream already waited for implies it. That is what the clocks are
+ * for: clock[a] is how many events of agent a (engine or channel) are known to have happened.
  */
 #include <nca/cost.h>
 #include <stdlib.h>
@@ -97,8 +97,8 @@ static void add_dep(struct sched *s, uint32_t inst)
 }
 
 /* In one bucket: what @ref of instruction @n has to wait for; then remember @ref. */
-static void touch_bucket(struct sched *s, struct access **bucket, uint64_t lo, uint64_t hi, uint32_t n,
-			 const struct mir_ref *ref)
+static void touch_bucket(struct sched *s, struct access **bucket, uint64_t lo, uint64_t hi,
+			 uint32_t n, const struct mir_ref *ref)
 {
 	const struct mir_inst *inst = &s->m->inst[n];
 	struct access **link = bucket, *a;
@@ -257,8 +257,10 @@ static void emit_inst(struct sched *s, struct mir_stream *st, const uint32_t *si
 
 	for (uint32_t w = first_wait; w; w = s->waits[w - 1].next) {
 		cc_assert(s->m->cc, num < MAX_AGENTS);
-		wait[num++] = (struct nca_wait) { .sem = s->waits[w - 1].agent, .cond = NCA_WAIT_GE,
-						  .value = sem_value(s, signalled, s->waits[w - 1].inst) };
+		wait[num++] =
+			(struct nca_wait){ .sem = s->waits[w - 1].agent,
+					   .cond = NCA_WAIT_GE,
+					   .value = sem_value(s, signalled, s->waits[w - 1].inst) };
 	}
 	st->waits += num;
 	for (extra = 0; num - extra > 2; extra += 2) {
@@ -272,8 +274,9 @@ static void emit_inst(struct sched *s, struct mir_stream *st, const uint32_t *si
 	for (uint32_t k = 0; extra + k < num; k++)
 		out->wait[k] = wait[extra + k];
 	if (s->signals[n] || in->opcode == NCA_OP_DMA)
-		out->update[0] = (struct nca_update) { .sem = s->event[n].agent, .op = NCA_UPDATE_ADD,
-						       .value = 1 };
+		out->update[0] = (struct nca_update){ .sem = s->event[n].agent,
+						      .op = NCA_UPDATE_ADD,
+						      .value = 1 };
 }
 
 /* When everything would be done if this core had the device to itself. */
@@ -293,16 +296,18 @@ static void estimate(struct sched *s, struct mir_program *p)
 			start = nca_max64(start, done[s->waits[w - 1].inst] + t->sem_ticks);
 		free[inst->engine] = start + cost;
 		if (is_dma(inst)) {
-			uint64_t ticks = nca_dma_ticks(t, &inst->in.dma, t->dma_engines, t->slices_per_core) -
+			uint64_t ticks = nca_dma_ticks(t, &inst->in.dma, t->dma_engines,
+						       t->slices_per_core) -
 					 t->dma_t0_ticks;
 			uint32_t bytes;
 
-			dma_free = nca_max64(free[inst->engine] + t->dma_t0_ticks, dma_free) + ticks;
+			dma_free =
+				nca_max64(free[inst->engine] + t->dma_t0_ticks, dma_free) + ticks;
 			done[n] = dma_free;
 			p->dma_bytes += nca_dma_descriptors(&inst->in.dma, &bytes) * bytes;
 		} else {
-			done[n] = free[inst->engine] +
-				  (uint64_t)t->pipe_latency[inst->engine] * t->engine_ticks[inst->engine];
+			done[n] = free[inst->engine] + (uint64_t)t->pipe_latency[inst->engine] *
+							       t->engine_ticks[inst->engine];
 		}
 		p->est_ticks = nca_max64(p->est_ticks, done[n]);
 	}
@@ -342,7 +347,8 @@ struct mir_program *mir_schedule(struct mir *m)
 {
 	struct mir_program *p = cc_new(m->cc, struct mir_program);
 	struct sched *s = sched_new(m);
-	uint32_t *signalled = cc_new_n(m->cc, uint32_t, m->num_insts + 1), total[NCA_ENGINES] = { 0 };
+	uint32_t *signalled = cc_new_n(m->cc, uint32_t, m->num_insts + 1),
+		 total[NCA_ENGINES] = { 0 };
 	struct nca_inst in;
 
 	for (uint32_t n = 0; n < m->num_insts; n++)
@@ -353,7 +359,8 @@ struct mir_program *mir_schedule(struct mir *m)
 		signalled[n] = total[m->inst[n].engine];
 	}
 	for (uint32_t n = 0; n < m->num_insts; n++)
-		emit_inst(s, &p->stream[m->inst[n].engine], signalled, n, &m->inst[n].in, s->first_wait[n]);
+		emit_inst(s, &p->stream[m->inst[n].engine], signalled, n, &m->inst[n].in,
+			  s->first_wait[n]);
 
 	/* The launch is over when every DMA has landed. */
 	for (uint32_t c = 0; c < s->channels; c++) {

@@ -14,7 +14,8 @@
 #define PAGE 4096u
 #define MAX_SECTIONS (6 + NCA_ENGINES)
 
-static const char *const engine_names[NCA_ENGINES] = { "tensor", "vector", "scalar", "gpsimd", "sync" };
+static const char *const engine_names[NCA_ENGINES] = { "tensor", "vector", "scalar", "gpsimd",
+						       "sync" };
 
 struct bytes {
 	uint8_t *data;
@@ -69,11 +70,15 @@ struct file {
 };
 
 /* ELF section indices start at 1. */
-static uint32_t add_section(struct file *f, const char *name, uint32_t type, uint64_t flags, uint32_t align,
-			    const void *data, size_t size)
+static uint32_t add_section(struct file *f, const char *name, uint32_t type, uint64_t flags,
+			    uint32_t align, const void *data, size_t size)
 {
-	f->section[f->num++] = (struct section) { .name = name, .type = type, .align = align, .flags = flags,
-						  .data = data, .size = size };
+	f->section[f->num++] = (struct section){ .name = name,
+						 .type = type,
+						 .align = align,
+						 .flags = flags,
+						 .data = data,
+						 .size = size };
 	return (uint32_t)f->num;
 }
 
@@ -155,8 +160,9 @@ static void make_sections(struct file *f, const struct lower *l, const struct mi
 		if (!p->stream[e].num)
 			continue;
 		snprintf(f->text_name[e], sizeof(f->text_name[e]), ".text.0.0.%s", engine_names[e]);
-		index = add_section(f, f->text_name[e], SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 128,
-				    p->stream[e].inst, p->stream[e].num * sizeof(struct nca_inst));
+		index = add_section(f, f->text_name[e], SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR,
+				    128, p->stream[e].inst,
+				    p->stream[e].num * sizeof(struct nca_inst));
 		texts[num_texts++] = (struct ncx_text) { .engine = (uint32_t)e, .section = index,
 							 .count = p->stream[e].num };
 	}
@@ -164,7 +170,8 @@ static void make_sections(struct file *f, const struct lower *l, const struct mi
 	make_weights(f, l);
 	add_section(f, NCX_SECTION_META, SHT_PROGBITS, 0, 8, f->meta.data, f->meta.size);
 	add_section(f, NCX_SECTION_STRTAB, SHT_PROGBITS, 0, 1, f->strtab.data, f->strtab.size);
-	add_section(f, NCX_SECTION_WEIGHTS, SHT_PROGBITS, SHF_ALLOC, PAGE, f->weights.data, f->weights.size);
+	add_section(f, NCX_SECTION_WEIGHTS, SHT_PROGBITS, SHF_ALLOC, PAGE, f->weights.data,
+		    f->weights.size);
 }
 
 static bool write_elf(struct file *f, int fd)
@@ -261,11 +268,11 @@ static void add_shstrtab(struct file *f)
 	at += sizeof(".shstrtab");
 	put(&f->shstrtab, names, at);
 	add_section(f, ".shstrtab", SHT_STRTAB, 0, 1, f->shstrtab.data, at);
-	f->shstrtab.size = 0;	/* write_elf() writes the same names again and learns their offsets */
+	f->shstrtab.size = 0; /* write_elf() writes the same names again and learns their offsets */
 }
 
-bool ncx_write(const struct lower *l, const struct mir_program *p, uint8_t **image, size_t *size, char *error,
-	       size_t error_size)
+bool ncx_write(const struct lower *l, const struct mir_program *p, uint8_t **image, size_t *size,
+	       char *error, size_t error_size)
 {
 	struct file *f = calloc(1, sizeof(*f));
 	int fd = memfd_create("ncx", MFD_CLOEXEC);
@@ -274,11 +281,12 @@ bool ncx_write(const struct lower *l, const struct mir_program *p, uint8_t **ima
 	if (f && fd >= 0 && elf_version(EV_CURRENT) != EV_NONE) {
 		make_sections(f, l, p);
 		add_shstrtab(f);
-		ok = !f->strtab.failed && !f->meta.failed && !f->weights.failed && !f->shstrtab.failed &&
-		     write_elf(f, fd) && read_back(fd, image, size);
+		ok = !f->strtab.failed && !f->meta.failed && !f->weights.failed &&
+		     !f->shstrtab.failed && write_elf(f, fd) && read_back(fd, image, size);
 	}
 	if (!ok)
-		snprintf(error, error_size, "the program file could not be made (%s); is there enough memory?",
+		snprintf(error, error_size,
+			 "the program file could not be made (%s); is there enough memory?",
 			 elf_errno() ? elf_errmsg(-1) : strerror(errno));
 	if (f) {
 		free(f->strtab.data);

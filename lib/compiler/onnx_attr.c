@@ -27,11 +27,14 @@ static const Onnx__AttributeProto *take(struct onnx_node *n, const char *name,
 			continue;
 		n->attrs_taken |= UINT64_C(1) << i;
 		if (a->ref_attr_name && a->ref_attr_name[0])
-			onnx_node_fail(n, "attribute %s refers to a function's attribute, and functions cannot "
-				       "be compiled", name);
+			onnx_node_fail(n,
+				       "attribute %s refers to a function's attribute, and "
+				       "functions cannot "
+				       "be compiled",
+				       name);
 		if (a->has_type && a->type != type)
-			onnx_node_fail(n, "attribute %s has type %d instead of %d", name, (int)a->type,
-				       (int)type);
+			onnx_node_fail(n, "attribute %s has type %d instead of %d", name,
+				       (int)a->type, (int)type);
 		return a;
 	}
 	return NULL;
@@ -68,7 +71,8 @@ bool onnx_attr_ints(struct onnx_node *n, const char *name, const int64_t **value
 
 bool onnx_attr_floats(struct onnx_node *n, const char *name, const float **values, size_t *num)
 {
-	const Onnx__AttributeProto *a = take(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS);
+	const Onnx__AttributeProto *a =
+		take(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS);
 
 	if (a) {
 		*values = a->floats;
@@ -79,7 +83,8 @@ bool onnx_attr_floats(struct onnx_node *n, const char *name, const float **value
 
 bool onnx_attr_string(struct onnx_node *n, const char *name, const char **value)
 {
-	const Onnx__AttributeProto *a = take(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+	const Onnx__AttributeProto *a =
+		take(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
 
 	if (a)
 		*value = cc_strndup(n->g->cc, a->s.data ? (const char *)a->s.data : "",
@@ -89,7 +94,8 @@ bool onnx_attr_string(struct onnx_node *n, const char *name, const char **value)
 
 const Onnx__TensorProto *onnx_attr_tensor(struct onnx_node *n, const char *name)
 {
-	const Onnx__AttributeProto *a = take(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
+	const Onnx__AttributeProto *a =
+		take(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
 
 	if (a && !a->t)
 		onnx_node_fail(n, "attribute %s has no tensor in it", name);
@@ -99,9 +105,11 @@ const Onnx__TensorProto *onnx_attr_tensor(struct onnx_node *n, const char *name)
 void onnx_attrs_done(struct onnx_node *n)
 {
 	if (n->proto->n_attribute > MAX_ATTRS)
-		onnx_node_fail(n, "%zu attributes are more than any operator has", n->proto->n_attribute);
+		onnx_node_fail(n, "%zu attributes are more than any operator has",
+			       n->proto->n_attribute);
 	for (size_t i = 0; i < n->proto->n_attribute; i++)
 		if (!(n->attrs_taken >> i & 1))
 			onnx_node_fail(n, "attribute %.60s is not known for this operator",
-				       n->proto->attribute[i]->name ? n->proto->attribute[i]->name : "?");
+				       n->proto->attribute[i]->name ? n->proto->attribute[i]->name
+								    : "?");
 }

@@ -12,7 +12,7 @@
 
 struct name {
 	const char *key;
-	struct ir_value *value;		/* NULL: a result that is not computed, such as a dropout mask */
+	struct ir_value *value; /* NULL: a result that is not computed, such as a dropout mask */
 	const struct ir_op *maker;
 	UT_hash_handle hh;
 };
@@ -31,7 +31,8 @@ static void define(struct reader *r, const char *key, struct ir_value *value)
 
 	HASH_FIND_STR(r->names, key, e);
 	if (e)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "the name '%.120s' is defined twice; the model is broken", key);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"the name '%.120s' is defined twice; the model is broken", key);
 	e = cc_new(cc, struct name);
 	e->key = key;
 	e->value = value;
@@ -45,11 +46,15 @@ static struct ir_value *lookup(struct reader *r, const char *key, const char *wh
 
 	HASH_FIND_STR(r->names, key, e);
 	if (!e)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "%.160s reads '%.120s', which nothing before it defines; the nodes "
-			"must be in topological order", who, key);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"%.160s reads '%.120s', which nothing before it defines; the nodes "
+			"must be in topological order",
+			who, key);
 	if (!e->value)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "%.160s reads '%.120s', a second result of its node that cannot be "
-			"compiled", who, key);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"%.160s reads '%.120s', a second result of its node that cannot be "
+			"compiled",
+			who, key);
 	return e->value;
 }
 
@@ -58,8 +63,10 @@ static int64_t symbolic_dim(struct reader *r, const char *input, size_t i, const
 	for (size_t k = 0; k < r->options->num_dims; k++)
 		if (!strcmp(r->options->dims[k].name, name))
 			return r->options->dims[k].value;
-	cc_fail(r->g->cc, ACCELCC_BAD_INPUT, "dimension %zu of input '%.120s' is the symbol '%.60s'; give it a "
-		"value with --dim %.60s=N", i, input, name, name);
+	cc_fail(r->g->cc, ACCELCC_BAD_INPUT,
+		"dimension %zu of input '%.120s' is the symbol '%.60s'; give it a "
+		"value with --dim %.60s=N",
+		i, input, name, name);
 }
 
 static struct ir_type input_type(struct reader *r, const Onnx__ValueInfoProto *info)
@@ -71,14 +78,17 @@ static struct ir_type input_type(struct reader *r, const Onnx__ValueInfoProto *i
 
 	if (!info->type || info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
 	    !info->type->tensor_type || !info->type->tensor_type->shape)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' is not a tensor of known shape", info->name);
+		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' is not a tensor of known shape",
+			info->name);
 	tensor = info->type->tensor_type;
 	if (tensor->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' has ONNX element type %d, and only float32 (1) inputs "
-			"can be compiled", info->name, (int)tensor->elem_type);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"input '%.120s' has ONNX element type %d, and only float32 (1) inputs "
+			"can be compiled",
+			info->name, (int)tensor->elem_type);
 	if (tensor->shape->n_dim > IR_MAX_RANK)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' has %zu dimensions, more than %d", info->name,
-			tensor->shape->n_dim, IR_MAX_RANK);
+		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' has %zu dimensions, more than %d",
+			info->name, tensor->shape->n_dim, IR_MAX_RANK);
 	t.rank = (int)tensor->shape->n_dim;
 	for (size_t i = 0; i < tensor->shape->n_dim; i++) {
 		const Onnx__TensorShapeProto__Dimension *d = tensor->shape->dim[i];
@@ -86,14 +96,18 @@ static struct ir_type input_type(struct reader *r, const Onnx__ValueInfoProto *i
 		if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
 			t.dim[i] = d->dim_value;
 		else
-			t.dim[i] = symbolic_dim(r, info->name, i,
+			t.dim[i] = symbolic_dim(
+				r, info->name, i,
 				d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
-				d->dim_param ? d->dim_param : "?");
+						d->dim_param
+					? d->dim_param
+					: "?");
 		if (t.dim[i] <= 0 || __builtin_mul_overflow(total, t.dim[i], &total) ||
 		    total > IR_MAX_ELEMENTS)
-			cc_fail(cc, ACCELCC_BAD_INPUT, "dimension %zu of input '%.120s' is %" PRId64 "; it must be "
-				"positive, and the tensor no larger than %" PRId64 " elements", i, info->name,
-				t.dim[i], IR_MAX_ELEMENTS);
+			cc_fail(cc, ACCELCC_BAD_INPUT,
+				"dimension %zu of input '%.120s' is %" PRId64 "; it must be "
+				"positive, and the tensor no larger than %" PRId64 " elements",
+				i, info->name, t.dim[i], IR_MAX_ELEMENTS);
 	}
 	return t;
 }
@@ -126,7 +140,8 @@ static void read_inputs(struct reader *r, const Onnx__GraphProto *p)
 		define(r, info->name, r->g->inputs[r->g->num_inputs++]);
 	}
 	if (!r->g->num_inputs)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "the graph has no inputs, so there is nothing to run");
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"the graph has no inputs, so there is nothing to run");
 }
 
 static void read_node(struct reader *r, const Onnx__NodeProto *p, size_t index)
@@ -171,13 +186,15 @@ static void read_outputs(struct reader *r, const Onnx__GraphProto *p)
 			cc_fail(g->cc, ACCELCC_BAD_INPUT, "graph output %zu has no name", i);
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(name, g->output_names[k]))
-				cc_fail(g->cc, ACCELCC_BAD_INPUT, "the graph output '%.120s' is listed twice", name);
+				cc_fail(g->cc, ACCELCC_BAD_INPUT,
+					"the graph output '%.120s' is listed twice", name);
 		g->outputs[i] = lookup(r, name, "the graph's output list");
 		g->output_names[i] = name;
 	}
 	g->num_outputs = p->n_output;
 	if (!g->num_outputs)
-		cc_fail(g->cc, ACCELCC_BAD_INPUT, "the graph has no outputs, so there is nothing to compute");
+		cc_fail(g->cc, ACCELCC_BAD_INPUT,
+			"the graph has no outputs, so there is nothing to compute");
 }
 
 static int64_t find_opset(struct cc *cc, const Onnx__ModelProto *model)
@@ -191,12 +208,15 @@ static int64_t find_opset(struct cc *cc, const Onnx__ModelProto *model)
 			opset = id->version;
 	}
 	if (opset < ONNX_MIN_OPSET || opset > ONNX_MAX_OPSET)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "the model uses ONNX opset %" PRId64 ", and %d to %d are understood; "
-			"convert it with onnx.version_converter", opset, ONNX_MIN_OPSET, ONNX_MAX_OPSET);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"the model uses ONNX opset %" PRId64 ", and %d to %d are understood; "
+			"convert it with onnx.version_converter",
+			opset, ONNX_MIN_OPSET, ONNX_MAX_OPSET);
 	return opset;
 }
 
-struct ir_graph *onnx_read(struct cc *cc, const void *data, size_t size, const struct onnx_options *options)
+struct ir_graph *onnx_read(struct cc *cc, const void *data, size_t size,
+			   const struct onnx_options *options)
 {
 	const Onnx__ModelProto *model = onnx_parse(cc, data, size);
 	struct reader r = { .options = options };
@@ -206,7 +226,8 @@ struct ir_graph *onnx_read(struct cc *cc, const void *data, size_t size, const s
 		cc_fail(cc, ACCELCC_BAD_INPUT, "the file has no graph; it is not an ONNX model");
 	r.opset = find_opset(cc, model);
 	if (p->n_sparse_initializer)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "the model has sparse initializers, which cannot be compiled");
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"the model has sparse initializers, which cannot be compiled");
 	r.g = ir_graph_new(cc, p->name ? p->name : "");
 	read_inputs(&r, p);
 	for (size_t i = 0; i < p->n_node; i++)

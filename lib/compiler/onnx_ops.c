@@ -16,7 +16,8 @@ static struct ir_op *new_op(struct onnx_node *n, enum ir_opcode opcode, int num_
 static void need_inputs(struct onnx_node *n, size_t min, size_t max)
 {
 	if (n->num_in < min || n->num_in > max)
-		onnx_node_fail(n, "it has %zu inputs, and the operator takes %zu to %zu", n->num_in, min, max);
+		onnx_node_fail(n, "it has %zu inputs, and the operator takes %zu to %zu", n->num_in,
+			       min, max);
 	for (size_t i = 0; i < min; i++)
 		if (!n->in[i])
 			onnx_node_fail(n, "input %zu is missing", i);
@@ -39,7 +40,9 @@ static bool spatial(struct onnx_node *n, const char *attr, int64_t out[2])
 	if (!onnx_attr_ints(n, attr, &v, &num))
 		return false;
 	if (num != 1 && num != 2)
-		onnx_node_fail(n, "%s has %zu values, and only one- and two-dimensional windows can be compiled",
+		onnx_node_fail(n,
+			       "%s has %zu values, and only one- and two-dimensional windows can "
+			       "be compiled",
 			       attr, num);
 	if (num == 2)
 		out[0] = v[0];
@@ -70,7 +73,9 @@ static void read_window(struct onnx_node *n, struct ir_window *w, bool need_kern
 	if (!onnx_attr_ints(n, "pads", &pads, &num))
 		return;
 	if (num != 2 && num != 4)
-		onnx_node_fail(n, "pads has %zu values, and only one- and two-dimensional windows can be compiled",
+		onnx_node_fail(n,
+			       "pads has %zu values, and only one- and two-dimensional windows can "
+			       "be compiled",
 			       num);
 	if (w->auto_pad != IR_PAD_EXPLICIT)
 		return;
@@ -93,7 +98,8 @@ static struct ir_value *import_conv(struct onnx_node *n)
 	/* The weight's shape decides; kernel_shape, when given, is checked against it. */
 	wt = &n->in[1]->type;
 	if (!ir_is_const(n->in[1]))
-		onnx_node_fail(n, "the weight is computed by the graph; only constant weights can be compiled");
+		onnx_node_fail(n, "the weight is computed by the graph; only constant weights can "
+				  "be compiled");
 	if (wt->rank == 3 || wt->rank == 4) {
 		int64_t given[2] = { w.kernel[0], w.kernel[1] };
 		bool has = spatial(n, "kernel_shape", given);
@@ -120,7 +126,7 @@ static struct ir_value *import_gemm(struct onnx_node *n)
 	onnx_attr_int(n, "transB", &tb);
 	onnx_attr_float(n, "alpha", &alpha);
 	onnx_attr_float(n, "beta", &beta);
-	if (n->opset < 7)	/* C was broadcast only on request; broadcasting now is never wrong */
+	if (n->opset < 7) /* C was broadcast only on request; broadcasting now is never wrong */
 		onnx_attr_int(n, "broadcast", &broadcast);
 	op = new_op(n, IR_GEMM, (int)n->num_in);
 	op->attr.trans_a = ta != 0;
@@ -233,7 +239,9 @@ static struct ir_value *import_dropout(struct onnx_node *n)
 	training = n->num_in > 2 ? n->in[2] : NULL;
 	if (training && (!ir_is_const(training) || training->type.dtype != IR_DT_I64 ||
 			 ir_type_elements(&training->type) != 1 || training->data.i64[0]))
-		onnx_node_fail(n, "training_mode is not the constant false; only inference can be compiled");
+		onnx_node_fail(
+			n,
+			"training_mode is not the constant false; only inference can be compiled");
 	return new_op(n, IR_IDENTITY, 1)->out;
 }
 
@@ -327,7 +335,8 @@ static struct ir_value *import_constant(struct onnx_node *n)
 	}
 	if (onnx_attr_float(n, "value_float", &f)) {
 		type = ir_type_make(IR_DT_F32, 0, NULL);
-		return ir_const_f32(n->g, n->name, &type, memcpy(cc_new(n->g->cc, float), &f, sizeof(f)));
+		return ir_const_f32(n->g, n->name, &type,
+				    memcpy(cc_new(n->g->cc, float), &f, sizeof(f)));
 	}
 	if (onnx_attr_ints(n, "value_ints", &ints, &num)) {
 		type = ir_type_make(IR_DT_I64, 1, &one);
@@ -339,7 +348,8 @@ static struct ir_value *import_constant(struct onnx_node *n)
 		type.dim[0] = (int64_t)num;
 		return ir_const_f32(n->g, n->name, &type, floats);
 	}
-	onnx_node_fail(n, "it has no value that can be read (tensor, int, float or a list of them)");
+	onnx_node_fail(n,
+		       "it has no value that can be read (tensor, int, float or a list of them)");
 }
 
 static struct ir_value *import_matmul(struct onnx_node *n)
@@ -415,6 +425,7 @@ struct ir_value *onnx_import_node(struct onnx_node *n)
 		onnx_attrs_done(n);
 		return v;
 	}
-	onnx_node_fail(n, "this operator cannot be compiled; the operators that can are listed by accelcc "
-		       "--help");
+	onnx_node_fail(
+		n, "this operator cannot be compiled; the operators that can are listed by accelcc "
+		   "--help");
 }

@@ -3,7 +3,8 @@
 
 #include "onnx_read.h"
 
-/* Deeper than any real model (graphs nested in If and Loop bodies), shallow enough for any stack. */
+/* Deeper than any real model (graphs nested in If and Loop bodies), shallow enough for any stack.
+ */
 #define MAX_DEPTH 32
 
 static void *arena_alloc(void *cc, size_t size)
@@ -35,15 +36,18 @@ static bool read_varint(const uint8_t **p, const uint8_t *end, uint64_t *value)
 }
 
 /*
- * protobuf_c_message_unpack() recurses once per nested message, and two bytes of input are enough for
- * a level, so a file of a few hundred kilobytes could overflow the stack. Walk the nesting first.
+ * protobuf_c_message_unpack() recurses once per nested message, and two bytes of input are enough
+ * for a level, so a file of a few hundred kilobytes could overflow the stack. Walk the nesting
+ * first.
  */
 static void check_depth(struct cc *cc, const ProtobufCMessageDescriptor *desc, const uint8_t *p,
 			const uint8_t *end, int depth)
 {
 	if (depth > MAX_DEPTH)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "the file nests messages more than %d deep, which no model does; "
-			"it is broken", MAX_DEPTH);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"the file nests messages more than %d deep, which no model does; "
+			"it is broken",
+			MAX_DEPTH);
 	while (p < end) {
 		const ProtobufCFieldDescriptor *field;
 		uint64_t tag, len;
@@ -63,8 +67,9 @@ static void check_depth(struct cc *cc, const ProtobufCMessageDescriptor *desc, c
 		case 2:
 			if (!read_varint(&p, end, &len) || len > (uint64_t)(end - p))
 				goto broken;
-			field = tag >> 3 > UINT32_MAX ? NULL :
-				protobuf_c_message_descriptor_get_field(desc, (unsigned int)(tag >> 3));
+			field = tag >> 3 > UINT32_MAX ? NULL
+						      : protobuf_c_message_descriptor_get_field(
+								desc, (unsigned int)(tag >> 3));
 			if (field && field->type == PROTOBUF_C_TYPE_MESSAGE)
 				check_depth(cc, field->descriptor, p, p + len, depth + 1);
 			p += len;
@@ -80,7 +85,8 @@ static void check_depth(struct cc *cc, const ProtobufCMessageDescriptor *desc, c
 	}
 	return;
 broken:
-	cc_fail(cc, ACCELCC_BAD_INPUT, "the file is not a well-formed ONNX (protobuf) file; it is truncated, or "
+	cc_fail(cc, ACCELCC_BAD_INPUT,
+		"the file is not a well-formed ONNX (protobuf) file; it is truncated, or "
 		"something else");
 }
 
@@ -95,7 +101,8 @@ Onnx__ModelProto *onnx_parse(struct cc *cc, const void *data, size_t size)
 	check_depth(cc, &onnx__model_proto__descriptor, bytes, bytes + size, 0);
 	model = onnx__model_proto__unpack(&allocator, size, bytes);
 	if (!model)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "the file is not an ONNX model: a field does not have the type the "
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"the file is not an ONNX model: a field does not have the type the "
 			"schema says");
 	return model;
 }

@@ -6,7 +6,8 @@
 #include "ir.h"
 #include "onnx.pb-c.h"
 
-/* Opsets understood. What older ones meant differently is told apart by its attributes, or refused. */
+/* Opsets understood. What older ones meant differently is told apart by its attributes, or refused.
+ */
 #define ONNX_MIN_OPSET 1
 #define ONNX_MAX_OPSET 23
 
@@ -16,7 +17,8 @@ struct onnx_options {
 };
 
 /* Parse a file into the graph IR; fails the compilation on anything broken or unsupported. */
-struct ir_graph *onnx_read(struct cc *cc, const void *data, size_t size, const struct onnx_options *options);
+struct ir_graph *onnx_read(struct cc *cc, const void *data, size_t size,
+			   const struct onnx_options *options);
 
 /* The protobuf layer: checks nesting before protobuf-c recurses into the file. */
 Onnx__ModelProto *onnx_parse(struct cc *cc, const void *data, size_t size);

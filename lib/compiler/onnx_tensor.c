@@ -43,16 +43,20 @@ static const uint8_t *raw(struct cc *cc, const struct source *s, size_t elem)
 	if (!s->t->has_raw_data)
 		return NULL;
 	if (s->t->raw_data.len != (size_t)s->n * elem)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has %zu bytes of data where its shape asks for "
-			"%" PRId64 " elements of %zu", s->what, s->t->raw_data.len, s->n, elem);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"tensor '%.120s' has %zu bytes of data where its shape asks for "
+			"%" PRId64 " elements of %zu",
+			s->what, s->t->raw_data.len, s->n, elem);
 	return s->t->raw_data.data;
 }
 
 static void check_count(struct cc *cc, const struct source *s, size_t have)
 {
 	if (have != (size_t)s->n)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has %zu elements of data where its shape asks for "
-			"%" PRId64, s->what, have, s->n);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"tensor '%.120s' has %zu elements of data where its shape asks for "
+			"%" PRId64,
+			s->what, have, s->n);
 }
 
 static float *read_f32(struct cc *cc, const struct source *s)
@@ -134,8 +138,9 @@ static int64_t *read_i64(struct cc *cc, const struct source *s)
 		else if (elem == 4)
 			memcpy(&v32, bytes + i * 4, 4), out[i] = v32;
 		else
-			out[i] = s->t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8 ? (int8_t)bytes[i] :
-											  bytes[i];
+			out[i] = s->t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8
+					 ? (int8_t)bytes[i]
+					 : bytes[i];
 	}
 	return out;
 }
@@ -147,29 +152,36 @@ struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, con
 	struct cc *cc = g->cc;
 
 	if (t->n_dims > IR_MAX_RANK)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has %zu dimensions, more than %d", what, t->n_dims,
-			IR_MAX_RANK);
+		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has %zu dimensions, more than %d",
+			what, t->n_dims, IR_MAX_RANK);
 	for (size_t i = 0; i < t->n_dims; i++) {
 		/* A shape operand may be an empty vector: Reshape to a scalar. */
 		if (t->dims[i] < 0 || (t->dims[i] == 0 && t->n_dims != 1) ||
 		    __builtin_mul_overflow(s.n, t->dims[i], &s.n) || s.n > IR_MAX_ELEMENTS)
-			cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has an impossible shape (dimension %zu is %"
-				PRId64 ")", what, i, t->dims[i]);
+			cc_fail(cc, ACCELCC_BAD_INPUT,
+				"tensor '%.120s' has an impossible shape (dimension %zu is %" PRId64
+				")",
+				what, i, t->dims[i]);
 		type.dim[i] = t->dims[i];
 	}
 	if (t->segment)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' is split into segments, which cannot be read", what);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"tensor '%.120s' is split into segments, which cannot be read", what);
 	if (t->n_external_data || t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
-		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' keeps its data in another file; save the model with "
-			"its data inside (onnx.save with save_as_external_data=False)", what);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"tensor '%.120s' keeps its data in another file; save the model with "
+			"its data inside (onnx.save with save_as_external_data=False)",
+			what);
 	switch (t->data_type) {
 	case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
 	case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
 	case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
 	case ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16:
 		if (!s.n)
-			cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' is empty, and empty tensors cannot be "
-				"compiled", what);
+			cc_fail(cc, ACCELCC_BAD_INPUT,
+				"tensor '%.120s' is empty, and empty tensors cannot be "
+				"compiled",
+				what);
 		type.dtype = IR_DT_F32;
 		return ir_const_f32(g, what, &type, read_f32(cc, &s));
 	case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
@@ -180,7 +192,8 @@ struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, con
 		type.dtype = IR_DT_I64;
 		return ir_const_i64(g, what, &type, read_i64(cc, &s));
 	default:
-		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has ONNX element type %d, which cannot be compiled",
-			what, (int)t->data_type);
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"tensor '%.120s' has ONNX element type %d, which cannot be compiled", what,
+			(int)t->data_type);
 	}
 }

@@ -74,8 +74,9 @@ void pass_replace(struct ir_graph *g, struct ir_op *op, struct ir_value *with)
 	ir_op_erase(g, op);
 }
 
-struct ir_op *pass_op(struct ir_graph *g, enum ir_opcode opcode, const struct ir_op *from, int num_inputs,
-		      struct ir_value *const *inputs, const struct ir_attrs *attr, struct ir_op *before)
+struct ir_op *pass_op(struct ir_graph *g, enum ir_opcode opcode, const struct ir_op *from,
+		      int num_inputs, struct ir_value *const *inputs, const struct ir_attrs *attr,
+		      struct ir_op *before)
 {
 	struct ir_op *op = ir_op_new(g, opcode, from->name, num_inputs, inputs, before);
 

@@ -30,8 +30,9 @@ void pass_remove_dead(struct ir_graph *g);
 /* Put @with in the place of @op's result and remove @op. */
 void pass_replace(struct ir_graph *g, struct ir_op *op, struct ir_value *with);
 /* A new operator before @before that reports itself under @from's name; its type is inferred. */
-struct ir_op *pass_op(struct ir_graph *g, enum ir_opcode opcode, const struct ir_op *from, int num_inputs,
-		      struct ir_value *const *inputs, const struct ir_attrs *attr, struct ir_op *before);
+struct ir_op *pass_op(struct ir_graph *g, enum ir_opcode opcode, const struct ir_op *from,
+		      int num_inputs, struct ir_value *const *inputs, const struct ir_attrs *attr,
+		      struct ir_op *before);
 struct ir_value *pass_vector(struct ir_graph *g, int64_t n, const float *data);
 struct ir_value *pass_reshape(struct ir_graph *g, const struct ir_op *from, struct ir_value *x,
 			      const struct ir_type *type, struct ir_op *before);

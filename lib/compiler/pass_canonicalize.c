@@ -9,7 +9,9 @@ static const float *const_f32(struct ir_graph *g, const struct ir_op *op, int sl
 	const struct ir_value *v = ir_in(op, slot);
 
 	if (!ir_is_const(v))
-		ir_unsupported(g, op, "operand %d is computed by the graph, and can only be a constant", slot);
+		ir_unsupported(g, op,
+			       "operand %d is computed by the graph, and can only be a constant",
+			       slot);
 	return v->data.f32;
 }
 
@@ -22,8 +24,8 @@ static struct ir_value *filled(struct ir_graph *g, int64_t n, float value)
 	return pass_vector(g, n, v);
 }
 
-static struct ir_value *affine(struct ir_graph *g, struct ir_op *op, struct ir_value *x, struct ir_value *scale,
-			       struct ir_value *shift)
+static struct ir_value *affine(struct ir_graph *g, struct ir_op *op, struct ir_value *x,
+			       struct ir_value *scale, struct ir_value *shift)
 {
 	struct ir_value *in[3] = { x, scale, shift };
 
@@ -35,7 +37,8 @@ static struct ir_value *batch_norm(struct ir_graph *g, struct ir_op *op)
 	int64_t c = ir_in(op, 0)->type.dim[1];
 	const float *gamma = const_f32(g, op, IR_BN_SCALE), *beta = const_f32(g, op, IR_BN_SHIFT);
 	const float *mean = const_f32(g, op, IR_BN_MEAN), *var = const_f32(g, op, IR_BN_VAR);
-	float *scale = cc_new_n(g->cc, float, (size_t)c), *shift = cc_new_n(g->cc, float, (size_t)c);
+	float *scale = cc_new_n(g->cc, float, (size_t)c),
+	      *shift = cc_new_n(g->cc, float, (size_t)c);
 
 	for (int64_t i = 0; i < c; i++) {
 		double s = (double)gamma[i] / sqrt((double)var[i] + (double)op->attr.epsilon);
@@ -43,14 +46,16 @@ static struct ir_value *batch_norm(struct ir_graph *g, struct ir_op *op)
 		scale[i] = (float)s;
 		shift[i] = (float)((double)beta[i] - (double)mean[i] * s);
 	}
-	return affine(g, op, ir_in(op, IR_BN_X), pass_vector(g, c, scale), pass_vector(g, c, shift));
+	return affine(g, op, ir_in(op, IR_BN_X), pass_vector(g, c, scale),
+		      pass_vector(g, c, shift));
 }
 
 /*
  * A constant that broadcasts along everything but one dimension of @to, as a vector over that
  * dimension; NULL if it is not of that form.
  */
-static struct ir_value *as_vector(struct ir_graph *g, const struct ir_value *c, const struct ir_type *to, int dim)
+static struct ir_value *as_vector(struct ir_graph *g, const struct ir_value *c,
+				  const struct ir_type *to, int dim)
 {
 	int64_t n = to->dim[dim];
 
@@ -62,7 +67,8 @@ static struct ir_value *as_vector(struct ir_graph *g, const struct ir_value *c, 
 		if (c->type.dim[i] != 1 && at != dim)
 			return NULL;
 	}
-	return ir_type_elements(&c->type) == 1 ? filled(g, n, c->data.f32[0]) : pass_vector(g, n, c->data.f32);
+	return ir_type_elements(&c->type) == 1 ? filled(g, n, c->data.f32[0])
+					       : pass_vector(g, n, c->data.f32);
 }
 
 /* A constant vector over the columns of a product, times @factor. */
@@ -80,7 +86,8 @@ static struct ir_value *scaled(struct ir_graph *g, struct ir_value *v, float fac
 }
 
 /* Constant weights of a product as [columns][inner], which is how a convolution keeps them. */
-static struct ir_value *conv_weight(struct ir_graph *g, const struct ir_value *b, bool transposed, float factor)
+static struct ir_value *conv_weight(struct ir_graph *g, const struct ir_value *b, bool transposed,
+				    float factor)
 {
 	int64_t k = b->type.dim[transposed ? 1 : 0], n = b->type.dim[transposed ? 0 : 1];
 	float *w = cc_new_n(g->cc, float, (size_t)(n * k));
@@ -93,8 +100,8 @@ static struct ir_value *conv_weight(struct ir_graph *g, const struct ir_value *b
 	return ir_const_f32(g, b->name, &t, w);
 }
 
-static struct ir_value *dense(struct ir_graph *g, struct ir_op *op, struct ir_value *x, struct ir_value *weight,
-			      struct ir_value *bias)
+static struct ir_value *dense(struct ir_graph *g, struct ir_op *op, struct ir_value *x,
+			      struct ir_value *weight, struct ir_value *bias)
 {
 	struct ir_value *in[3] = { x, weight, bias };
 	struct ir_attrs attr = { .group = 1, .flat = true,
@@ -103,7 +110,8 @@ static struct ir_value *dense(struct ir_graph *g, struct ir_op *op, struct ir_va
 	return pass_op(g, IR_CONV, op, bias ? 3 : 2, in, &attr, op)->out;
 }
 
-static struct ir_value *add(struct ir_graph *g, struct ir_op *op, struct ir_value *a, struct ir_value *b)
+static struct ir_value *add(struct ir_graph *g, struct ir_op *op, struct ir_value *a,
+			    struct ir_value *b)
 {
 	struct ir_value *in[2] = { a, b };
 
@@ -112,7 +120,8 @@ static struct ir_value *add(struct ir_graph *g, struct ir_op *op, struct ir_valu
 
 static struct ir_value *gemm(struct ir_graph *g, struct ir_op *op)
 {
-	struct ir_value *a = ir_in(op, IR_GEMM_A), *b = ir_in(op, IR_GEMM_B), *c = ir_in(op, IR_GEMM_C);
+	struct ir_value *a = ir_in(op, IR_GEMM_A), *b = ir_in(op, IR_GEMM_B),
+			*c = ir_in(op, IR_GEMM_C);
 	const struct ir_attrs *at = &op->attr;
 	struct ir_value *bias = NULL, *y;
 
@@ -125,8 +134,11 @@ static struct ir_value *gemm(struct ir_graph *g, struct ir_op *op)
 		int64_t cols = c->type.rank == 2 ? c->type.dim[1] : 0;
 
 		if (!cols)
-			ir_unsupported(g, op, "beta = %g with a C that the graph computes as a vector cannot be "
-				       "compiled", (double)at->beta);
+			ir_unsupported(
+				g, op,
+				"beta = %g with a C that the graph computes as a vector cannot be "
+				"compiled",
+				(double)at->beta);
 		c = affine(g, op, c, filled(g, cols, at->beta), filled(g, cols, 0.0f));
 	}
 	if (ir_is_const(b) && !at->trans_a) {
@@ -139,7 +151,8 @@ static struct ir_value *gemm(struct ir_graph *g, struct ir_op *op)
 		if (at->alpha != 1.0f || bias) {
 			int64_t n = y->type.dim[1];
 
-			y = affine(g, op, y, filled(g, n, at->alpha), bias ? bias : filled(g, n, 0.0f));
+			y = affine(g, op, y, filled(g, n, at->alpha),
+				   bias ? bias : filled(g, n, 0.0f));
 		}
 	}
 	return c && !bias ? add(g, op, y, c) : y;
@@ -165,7 +178,8 @@ static struct ir_value *matmul(struct ir_graph *g, struct ir_op *op)
 	return pass_reshape(g, op, y, &op->out->type, op);
 }
 
-/* A constant per-channel operand makes an addition an affine map; any other constant is written out in full. */
+/* A constant per-channel operand makes an addition an affine map; any other constant is written out
+ * in full. */
 static struct ir_value *addition(struct ir_graph *g, struct ir_op *op)
 {
 	for (int i = 0; i < 2; i++) {
@@ -184,7 +198,9 @@ static struct ir_value *global_pool(struct ir_graph *g, struct ir_op *op)
 {
 	struct ir_value *x = ir_in(op, 0), *y;
 	struct ir_nchw s = ir_type_nchw(&x->type);
-	struct ir_attrs attr = { .window = { .kernel = { s.h, s.w }, .stride = { 1, 1 }, .dilation = { 1, 1 } } };
+	struct ir_attrs attr = {
+		.window = { .kernel = { s.h, s.w }, .stride = { 1, 1 }, .dilation = { 1, 1 } }
+	};
 
 	if (x->type.rank > 4) {
 		int64_t dims[4] = { s.n, s.c, s.h, s.w };
@@ -207,8 +223,11 @@ static struct ir_value *softmax(struct ir_graph *g, struct ir_op *op)
 	for (int i = (int)axis + 1; i < t.rank; i++)
 		trailing_ones &= t.dim[i] == 1;
 	if (!op->attr.coerce_2d && !trailing_ones)
-		ir_unsupported(g, op, "softmax over dimension %d of %d cannot be compiled, only over the last one; "
-			       "transpose the tensor first", (int)axis, t.rank);
+		ir_unsupported(g, op,
+			       "softmax over dimension %d of %d cannot be compiled, only over the "
+			       "last one; "
+			       "transpose the tensor first",
+			       (int)axis, t.rank);
 	if (t.rank == 2 && axis == 1 && !op->attr.coerce_2d)
 		return NULL;
 	if (t.rank == 2 && axis == 1) {
@@ -222,8 +241,9 @@ static struct ir_value *softmax(struct ir_graph *g, struct ir_op *op)
 }
 
 /*
- * A convolution or an average that counts padding can pad by itself, so padding goes into every reader;
- * PyTorch exports its average pools that way. Returns what the readers of the padding should read.
+ * A convolution or an average that counts padding can pad by itself, so padding goes into every
+ * reader; PyTorch exports its average pools that way. Returns what the readers of the padding
+ * should read.
  */
 static struct ir_value *pad(struct ir_graph *g, struct ir_op *op)
 {
@@ -238,10 +258,12 @@ static struct ir_value *pad(struct ir_graph *g, struct ir_op *op)
 		const struct ir_window *w = &u->op->attr.window;
 		bool unpadded = !w->pad[0] && !w->pad[1] && !w->pad[2] && !w->pad[3];
 
-		if ((u->op->opcode == IR_CONV || (u->op->opcode == IR_AVG_POOL && unpadded && !w->ceil_mode)) &&
+		if ((u->op->opcode == IR_CONV ||
+		     (u->op->opcode == IR_AVG_POOL && unpadded && !w->ceil_mode)) &&
 		    w->auto_pad == IR_PAD_EXPLICIT && u == &u->op->in[0])
 			continue;
-		ir_unsupported(g, op, "padding can only be compiled in front of Conv and AveragePool");
+		ir_unsupported(g, op,
+			       "padding can only be compiled in front of Conv and AveragePool");
 	}
 	while (op->out->uses) {
 		struct ir_op *reader = op->out->uses->op;

@@ -16,7 +16,8 @@ static void fold_into(struct ir_graph *g, struct ir_op *conv, struct ir_op *affi
 	for (int64_t i = 0; i < m; i++) {
 		for (int64_t k = 0; k < per; k++)
 			weight[i * per + k] = w->data.f32[i * per + k] * scale[i];
-		bias[i] = (float)((b ? (double)b->data.f32[i] * (double)scale[i] : 0.0) + (double)shift[i]);
+		bias[i] = (float)((b ? (double)b->data.f32[i] * (double)scale[i] : 0.0) +
+				  (double)shift[i]);
 	}
 	ir_set_input(conv, IR_CONV_W, ir_const_f32(g, w->name, &w->type, weight));
 	ir_set_input(conv, IR_CONV_BIAS, pass_vector(g, m, bias));
@@ -33,8 +34,8 @@ void pass_fold_affine(struct ir_graph *g)
 		struct ir_op *conv = op->opcode == IR_AFFINE ? ir_in(op, IR_AFFINE_X)->def : NULL;
 
 		next = op->next;
-		if (!conv || conv->opcode != IR_CONV || conv->attr.relu || ir_in(conv, IR_CONV_RESIDUAL) ||
-		    ir_single_user(g, conv->out) != op)
+		if (!conv || conv->opcode != IR_CONV || conv->attr.relu ||
+		    ir_in(conv, IR_CONV_RESIDUAL) || ir_single_user(g, conv->out) != op)
 			continue;
 		if (ir_in(conv, IR_CONV_BIAS) && !ir_is_const(ir_in(conv, IR_CONV_BIAS)))
 			continue;

@@ -17,8 +17,8 @@ static void collapse(struct ir_graph *g, struct ir_op *op)
 }
 
 /*
- * A product over the flattened image [N, C*H*W] is a convolution whose window is the whole image: the
- * weights are the same numbers in the same order, and the flattening need not happen.
+ * A product over the flattened image [N, C*H*W] is a convolution whose window is the whole image:
+ * the weights are the same numbers in the same order, and the flattening need not happen.
  */
 static void absorb_flatten(struct ir_graph *g, struct ir_op *conv)
 {

@@ -119,7 +119,8 @@ static Onnx__TensorProto *tensor(struct model *m, const char *name)
 	return t;
 }
 
-Onnx__TensorProto *model_floats(struct model *m, const char *name, const int64_t *dims, float start, float step)
+Onnx__TensorProto *model_floats(struct model *m, const char *name, const int64_t *dims, float start,
+				float step)
 {
 	Onnx__TensorProto *t = tensor(m, name);
 	size_t n = 1;
@@ -151,7 +152,8 @@ Onnx__TensorProto *model_ints(struct model *m, const char *name, const int64_t *
 	return t;
 }
 
-Onnx__NodeProto *model_node(struct model *m, const char *op, const char *name, const char *inputs, const char *output)
+Onnx__NodeProto *model_node(struct model *m, const char *op, const char *name, const char *inputs,
+			    const char *output)
 {
 	Onnx__NodeProto *n = model_alloc(m, sizeof(*n));
 
@@ -189,7 +191,8 @@ void model_attr_int(struct model *m, Onnx__NodeProto *node, const char *name, in
 	a->i = v;
 }
 
-void model_attr_ints(struct model *m, Onnx__NodeProto *node, const char *name, size_t num, const int64_t *v)
+void model_attr_ints(struct model *m, Onnx__NodeProto *node, const char *name, size_t num,
+		     const int64_t *v)
 {
 	Onnx__AttributeProto *a = model_attr(m, node, name);
 

@@ -37,7 +37,8 @@ static int open_image(const uint8_t *data, size_t size, struct image *im, struct
 	im->data = data;
 	im->eh = (const Elf64_Ehdr *)data;
 	if (size < sizeof(*im->eh) || memcmp(data, ELFMAG, 4) || im->eh->e_machine != NCX_EM_NCA ||
-	    im->eh->e_type != ET_EXEC || im->eh->e_shoff + im->eh->e_shnum * sizeof(Elf64_Shdr) > size)
+	    im->eh->e_type != ET_EXEC ||
+	    im->eh->e_shoff + im->eh->e_shnum * sizeof(Elf64_Shdr) > size)
 		return fail(run, "not a program file");
 	im->sh = (const Elf64_Shdr *)(data + im->eh->e_shoff);
 	names = (const char *)data + im->sh[im->eh->e_shstrndx].sh_offset;
@@ -102,8 +103,8 @@ struct slots {
 	} slot[2 + 2 * SIM_MAX_TENSORS];
 };
 
-static void *translate(void *opaque, uint32_t slot, uint64_t offset, uint64_t len, bool write, uint64_t *avail,
-		       bool *dev_mem)
+static void *translate(void *opaque, uint32_t slot, uint64_t offset, uint64_t len, bool write,
+		       uint64_t *avail, bool *dev_mem)
 {
 	struct slots *s = opaque;
 
@@ -115,12 +116,15 @@ static void *translate(void *opaque, uint32_t slot, uint64_t offset, uint64_t le
 	return s->slot[slot].data + offset;
 }
 
-static struct core_program *load_program(const struct image *im, const struct nca_target *t, uint32_t slots,
-					 struct sim_run *run)
+static struct core_program *load_program(const struct image *im, const struct nca_target *t,
+					 uint32_t slots, struct sim_run *run)
 {
 	const struct ncx_text *text = (const struct ncx_text *)(im->meta + im->head->text_offset);
-	struct nca_program_header h = { .magic = NCA_PROGRAM_MAGIC, .version = NCA_ISA_VERSION, .target = t->id,
-					.slots = slots, .sbuf_live = im->entry->sbuf_live,
+	struct nca_program_header h = { .magic = NCA_PROGRAM_MAGIC,
+					.version = NCA_ISA_VERSION,
+					.target = t->id,
+					.slots = slots,
+					.sbuf_live = im->entry->sbuf_live,
 					.psum_live = im->entry->psum_live };
 	const struct nca_inst *inst[NCA_ENGINES] = { NULL };
 	struct core_program *prog = NULL;
@@ -139,8 +143,10 @@ static struct core_program *load_program(const struct image *im, const struct nc
 static int run_core(const struct nca_target *t, struct core_program *prog, struct slots *slots,
 		    struct sim_run *run)
 {
-	struct core_launch launch = { .prog = prog, .memory = { slots, translate },
-				      .bw_slices = t->slices_per_core, .dma_engines = t->dma_engines,
+	struct core_launch launch = { .prog = prog,
+				      .memory = { slots, translate },
+				      .bw_slices = t->slices_per_core,
+				      .dma_engines = t->dma_engines,
 				      .check = true };
 	struct core_fault fault = { .text = "?" };
 	struct core_state *state = NULL;

@@ -30,7 +30,8 @@ struct trial {
 static struct mir_tile random_tile(struct mir_buf *b)
 {
 	int64_t n = 1 + rnd(BUF_BYTES / 8);
-	struct mir_tile t = mir_sbuf_tile(b, 4 * rnd((uint32_t)(BUF_BYTES / 4 - n + 1)), NCA_FP32, 1 + rnd(128));
+	struct mir_tile t = mir_sbuf_tile(b, 4 * rnd((uint32_t)(BUF_BYTES / 4 - n + 1)), NCA_FP32,
+					  1 + rnd(128));
 
 	return mir_shape(t, 1, 1, n, 0, 0, 1);
 }
@@ -39,7 +40,9 @@ static void random_ew(struct mir *m, struct mir_buf **buf)
 {
 	static const enum nca_engine engines[] = { NCA_ENGINE_VECTOR, NCA_ENGINE_SCALAR };
 	struct mir_tile dst = random_tile(buf[rnd(BUFFERS)]), src = random_tile(buf[rnd(BUFFERS)]);
-	struct mir_ew ew = { .engine = engines[rnd(2)], .opcode = NCA_OP_COPY, .dst = &dst, .src0 = &src };
+	struct mir_ew ew = {
+		.engine = engines[rnd(2)], .opcode = NCA_OP_COPY, .dst = &dst, .src0 = &src
+	};
 
 	src.nparts = dst.nparts;
 	mir_elementwise(m, &ew);
@@ -50,8 +53,10 @@ static void random_dma(struct mir *m, struct mir_buf **buf)
 	int64_t n = 1 + rnd(BUF_BYTES / 8), size[4] = { 1 + rnd(64), 1, 1, n };
 	struct mir_mem sb = { .space = MIR_SBUF, .buf = buf[rnd(BUFFERS)], .part = (uint8_t)rnd(64),
 			      .stride = { 1, 0, 0, 4 } };
-	struct mir_mem slot = { .space = MIR_SLOT, .slot = (uint16_t)(rnd(2) ? MIR_SLOT_WEIGHTS : MIR_SLOT_IO + 1),
-				.offset = 4 * rnd(1000), .stride = { 256, 0, 0, 4 } };
+	struct mir_mem slot = { .space = MIR_SLOT,
+				.slot = (uint16_t)(rnd(2) ? MIR_SLOT_WEIGHTS : MIR_SLOT_IO + 1),
+				.offset = 4 * rnd(1000),
+				.stride = { 256, 0, 0, 4 } };
 	enum nca_engine engine = rnd(2) ? NCA_ENGINE_SYNC : NCA_ENGINE_SCALAR;
 
 	sb.offset = 4 * rnd((uint32_t)(BUF_BYTES / 4 - n + 1));
@@ -115,7 +120,8 @@ static void allocate_and_schedule(struct cc *cc, void *arg)
 	int64_t culprit;
 
 	build(cc, t);
-	for (size_t i = 0; i < t->m->num_insts; i++)	/* which instruction is which, after scheduling */
+	for (size_t i = 0; i < t->m->num_insts;
+	     i++) /* which instruction is which, after scheduling */
 		t->m->inst[i].in.op_id = (uint32_t)i;
 	if (!mir_allocate(t->m, &culprit))
 		cc_fail(cc, ACCELCC_FAILED, "no room");
@@ -239,7 +245,8 @@ static void test_any_timing(void)
 		for (int e = 0; e < NCA_ENGINES; e++)
 			for (size_t i = 0; i < t.p->stream[e].num; i++)
 				for (int k = 0; k < 2; k++)
-					CU_ASSERT(t.p->stream[e].inst[i].wait[k].sem < t.m->target->semaphores);
+					CU_ASSERT(t.p->stream[e].inst[i].wait[k].sem <
+						  t.m->target->semaphores);
 		cc_destroy(&cc);
 	}
 }
@@ -255,9 +262,11 @@ static void test_no_overlap(void)
 		CU_ASSERT_EQUAL_FATAL(cc_run(&cc, allocate_and_schedule, &t), ACCELCC_OK);
 		for (const struct mir_buf *a = t.m->bufs; a; a = a->next)
 			for (const struct mir_buf *b = a->next; b; b = b->next) {
-				if (a->first < 0 || b->first < 0 || a->last < b->first || b->last < a->first)
+				if (a->first < 0 || b->first < 0 || a->last < b->first ||
+				    b->last < a->first)
 					continue;
-				CU_ASSERT(a->addr + a->bytes <= b->addr || b->addr + b->bytes <= a->addr);
+				CU_ASSERT(a->addr + a->bytes <= b->addr ||
+					  b->addr + b->bytes <= a->addr);
 			}
 		cc_destroy(&cc);
 	}
@@ -268,8 +277,11 @@ static void too_much(struct cc *cc, void *arg)
 {
 	struct mir *m = mir_new(cc, &nca_targets[0], 1000);
 	struct mir_buf *a = mir_sbuf(m, 60 << 10, "a"), *b = mir_sbuf(m, 60 << 10, "b");
-	struct mir_tile ta = mir_shape(mir_sbuf_tile(a, 0, NCA_FP32, 128), 1, 1, 100, 0, 0, 1), tb = ta;
-	struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_COPY, .dst = &ta, .src0 = &tb };
+	struct mir_tile ta = mir_shape(mir_sbuf_tile(a, 0, NCA_FP32, 128), 1, 1, 100, 0, 0, 1),
+			tb = ta;
+	struct mir_ew ew = {
+		.engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_COPY, .dst = &ta, .src0 = &tb
+	};
 
 	tb.buf = b;
 	m->num_slots = 4;
@@ -299,8 +311,11 @@ static void prefetch(struct cc *cc, void *arg)
 	for (int i = 0; i < 20; i++) {
 		struct mir_buf *w = mir_sbuf(m, 400, "w");
 		struct mir_mem dst = { .space = MIR_SBUF, .buf = w, .stride = { 1, 0, 0, 4 } };
-		struct mir_mem src = { .space = MIR_SLOT, .offset = (uint64_t)i * 51200, .stride = { 400, 0, 0, 4 } };
-		struct mir_tile t = mir_shape(mir_sbuf_tile(w, 0, NCA_FP32, 128), 1, 1, 100, 0, 0, 1);
+		struct mir_mem src = { .space = MIR_SLOT,
+				       .offset = (uint64_t)i * 51200,
+				       .stride = { 400, 0, 0, 4 } };
+		struct mir_tile t =
+			mir_shape(mir_sbuf_tile(w, 0, NCA_FP32, 128), 1, 1, 100, 0, 0, 1);
 
 		mir_next_block(m);
 		mir_dma(m, NCA_ENGINE_SYNC, &dst, &src, size, 4, false, 400);

@@ -11,7 +11,9 @@
 #include "pass.h"
 
 #define DIMS(...) ((const int64_t[]) { __VA_ARGS__, 0 })
-#define INTS(...) (sizeof((const int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)), ((const int64_t[]) { __VA_ARGS__ })
+#define INTS(...)                                                                                  \
+	(sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)),                              \
+		((const int64_t[]){ __VA_ARGS__ })
 
 /* A front end run whose graph stays for inspection. */
 struct front {
@@ -363,7 +365,8 @@ static void test_damaged_files(void)
 		memcpy(copy, data, size);
 		for (int k = 0; k < 4; k++) {
 			state = state * 1103515245 + 12345;
-			copy[(state >> 8) % (i < 100 ? 2000 : size)] ^= (uint8_t)(1u << (state >> 4 & 7));
+			copy[(state >> 8) % (i < 100 ? 2000 : size)] ^=
+				(uint8_t)(1u << (state >> 4 & 7));
 		}
 		accelcc_compile(copy, size, &o, &r);
 		CU_ASSERT(r.status == ACCELCC_OK || r.status == ACCELCC_BAD_INPUT);

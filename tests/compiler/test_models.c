@@ -33,8 +33,8 @@ static double worst_error(const float *got, const float *want, size_t n)
 	return worst / scale;
 }
 
-static bool compile(const char *path, const char *target, enum accelcc_precision precision, bool no_fuse,
-		    struct accelcc_result *r)
+static bool compile(const char *path, const char *target, enum accelcc_precision precision,
+		    bool no_fuse, struct accelcc_result *r)
 {
 	struct accelcc_options o = { .size = sizeof(o), .target = target, .precision = precision,
 				     .no_fuse = no_fuse };
@@ -45,7 +45,8 @@ static bool compile(const char *path, const char *target, enum accelcc_precision
 	return false;
 }
 
-static bool run_model(const char *name, const char *target, enum accelcc_precision precision, bool no_fuse)
+static bool run_model(const char *name, const char *target, enum accelcc_precision precision,
+		      bool no_fuse)
 {
 	double limit = precision == ACCELCC_BF16 ? 2e-2 : 1e-4;
 	struct accelcc_result r;
@@ -85,7 +86,8 @@ static bool run_model(const char *name, const char *target, enum accelcc_precisi
 		e = worst_error(run.out[i].data, t.data, t.elements);
 		if (!(e < limit)) {
 			printf("  %s for %s%s%s: output %u is off by %g\n", name, target,
-			       precision == ACCELCC_BF16 ? " bf16" : "", no_fuse ? " unfused" : "", i, e);
+			       precision == ACCELCC_BF16 ? " bf16" : "", no_fuse ? " unfused" : "",
+			       i, e);
 			ok = false;
 		}
 		free(t.data);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The ONNX project's own test models (Debian package libonnx-testdata): each is compiled and run, or
- * refused with status 6 and a sentence; never anything else. Results are compared with ONNX's.
+ * The ONNX project's own test models (Debian package libonnx-testdata): each is compiled and run,
+ * or refused with status 6 and a sentence; never anything else. Results are compared with ONNX's.
  */
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Anything at all as an ONNX file: compiled or refused, and a refusal is status 6 with a sentence. */
+/* Anything at all as an ONNX file: compiled or refused, and a refusal is status 6 with a sentence.
+ */
 #include <stdlib.h>
 #include <string.h>
 

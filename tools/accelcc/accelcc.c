@@ -11,8 +11,18 @@
 
 #define MAX_DIMS 32
 
-enum { OPT_TARGET = 256, OPT_PRECISION, OPT_NO_FUSE, OPT_JSON, OPT_PRINT_IR, OPT_PRINT_AFTER, OPT_PRINT_PROGRAM,
-       OPT_DIM, OPT_NAME, OPT_HELP };
+enum {
+	OPT_TARGET = 256,
+	OPT_PRECISION,
+	OPT_NO_FUSE,
+	OPT_JSON,
+	OPT_PRINT_IR,
+	OPT_PRINT_AFTER,
+	OPT_PRINT_PROGRAM,
+	OPT_DIM,
+	OPT_NAME,
+	OPT_HELP
+};
 
 static const struct option long_options[] = {
 	{ "output", required_argument, NULL, 'o' },
@@ -37,22 +47,28 @@ static void help(void)
 	      "\n"
 	      "  -o, --output OUT.ncx       the program file to write\n"
 	      "  --target nca1|nca2         the device it is for (nca1)\n"
-	      "  --precision fp32|bf16      of weights, activations and products (fp32); sums are FP32\n"
+	      "  --precision fp32|bf16      of weights, activations and products (fp32); sums are "
+	      "FP32\n"
 	      "  --name NAME                what the program calls itself (the file's name)\n"
 	      "  --dim NAME=N               value of a symbolic dimension, such as batch=1\n"
-	      "  --no-fuse                  leave additions and clamping as operators of their own\n"
+	      "  --no-fuse                  leave additions and clamping as operators of their "
+	      "own\n"
 	      "  --json                     print what was made as JSON\n"
 	      "  --print-ir                 print the graph after every pass, to stderr\n"
 	      "  --print-ir-after PASS      print the graph after one pass, to stderr\n"
 	      "  --print-program            print the instruction streams, to stderr\n"
 	      "\n"
 	      "Operators: Add AveragePool BatchNormalization Constant Conv Dropout Flatten Gemm\n"
-	      "  GlobalAveragePool Identity MatMul MaxPool Pad Relu Reshape Softmax Transpose (of constants)\n"
-	      "Passes:", stdout);
+	      "  GlobalAveragePool Identity MatMul MaxPool Pad Relu Reshape Softmax Transpose (of "
+	      "constants)\n"
+	      "Passes:",
+	      stdout);
 	for (const char *const *p = accelcc_pass_names(); *p; p++)
 		printf(" %s", *p);
-	fputs("\n\nExit status: 0 compiled, 1 failed, 2 usage, 6 the model is broken or needs something that\n"
-	      "cannot be compiled.\n", stdout);
+	fputs("\n\nExit status: 0 compiled, 1 failed, 2 usage, 6 the model is broken or needs "
+	      "something that\n"
+	      "cannot be compiled.\n",
+	      stdout);
 }
 
 static int usage(const char *fmt, const char *what)
@@ -83,7 +99,8 @@ static const char *stem(const char *path, char *buf, size_t size)
 
 	base = base ? base + 1 : path;
 	dot = strrchr(base, '.');
-	snprintf(buf, size, "%.*s", dot && dot != base ? (int)(dot - base) : (int)strlen(base), base);
+	snprintf(buf, size, "%.*s", dot && dot != base ? (int)(dot - base) : (int)strlen(base),
+		 base);
 	return buf;
 }
 
@@ -121,7 +138,8 @@ static void add_u64(struct json_object *o, const char *key, uint64_t v)
 	json_object_object_add(o, key, json_object_new_uint64(v));
 }
 
-static void print_json(const struct accelcc_result *r, const struct accelcc_options *o, const char *output)
+static void print_json(const struct accelcc_result *r, const struct accelcc_options *o,
+		       const char *output)
 {
 	struct json_object *root = json_object_new_object(), *engines = json_object_new_object();
 
@@ -129,8 +147,9 @@ static void print_json(const struct accelcc_result *r, const struct accelcc_opti
 	json_object_object_add(root, "model", json_object_new_string(r->model));
 	json_object_object_add(root, "output", json_object_new_string(output));
 	json_object_object_add(root, "target", json_object_new_string(r->target));
-	json_object_object_add(root, "precision",
-			       json_object_new_string(o->precision == ACCELCC_BF16 ? "bf16" : "fp32"));
+	json_object_object_add(
+		root, "precision",
+		json_object_new_string(o->precision == ACCELCC_BF16 ? "bf16" : "fp32"));
 	json_object_object_add(root, "fused", json_object_new_boolean(!o->no_fuse));
 	add_u64(root, "file_bytes", r->ncx_size);
 	add_u64(root, "weight_bytes", r->stats.weight_bytes);
@@ -158,11 +177,12 @@ static void print_json(const struct accelcc_result *r, const struct accelcc_opti
 
 static void print_text(const struct accelcc_result *r, const char *output)
 {
-	printf("%s: %s for %s, %zu bytes, about %.1f us on the device\n", output, r->model, r->target,
-	       r->ncx_size, (double)r->stats.estimated_ns / 1000.0);
+	printf("%s: %s for %s, %zu bytes, about %.1f us on the device\n", output, r->model,
+	       r->target, r->ncx_size, (double)r->stats.estimated_ns / 1000.0);
 	for (unsigned int i = 0; i < r->stats.num_engines; i++)
 		if (r->stats.engine[i].instructions)
-			printf("  %-7s %8llu instructions  %10llu cycles\n", r->stats.engine[i].name,
+			printf("  %-7s %8llu instructions  %10llu cycles\n",
+			       r->stats.engine[i].name,
 			       (unsigned long long)r->stats.engine[i].instructions,
 			       (unsigned long long)r->stats.engine[i].cycles);
 }
@@ -191,7 +211,8 @@ int main(int argc, char **argv)
 			if (!strcmp(optarg, "bf16"))
 				options.precision = ACCELCC_BF16;
 			else if (strcmp(optarg, "fp32"))
-				return usage("there is no precision '%s', only fp32 and bf16", optarg);
+				return usage("there is no precision '%s', only fp32 and bf16",
+					     optarg);
 			break;
 		case OPT_NAME:
 			options.model_name = optarg;
@@ -213,8 +234,10 @@ int main(int argc, char **argv)
 			options.print_program = stderr;
 			break;
 		case OPT_DIM:
-			if (options.num_dims == MAX_DIMS || !parse_dim(optarg, &dims[options.num_dims]))
-				return usage("--dim takes NAME=N with a positive N, not '%s'", optarg);
+			if (options.num_dims == MAX_DIMS ||
+			    !parse_dim(optarg, &dims[options.num_dims]))
+				return usage("--dim takes NAME=N with a positive N, not '%s'",
+					     optarg);
 			options.num_dims++;
 			break;
 		case 'h':
@@ -228,7 +251,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind + 1 != argc)
-		return usage("%s", optind == argc ? "a model is missing" : "only one model can be compiled");
+		return usage("%s", optind == argc ? "a model is missing"
+						  : "only one model can be compiled");
 	if (!output)
 		return usage("%s", "-o OUT.ncx is missing");
 	if (!options.model_name)
