@@ -230,20 +230,19 @@ static void killed_at_work(void)
 
 	for (unsigned int round = 0; round < 40; round++) {
 		struct killer k = { .pid = START(NULL), .after_us = 300 + 137 * round };
-		unsigned int there = 0, gone = 0;
+		unsigned int gone = 0;
 		pthread_t t;
 
 		CU_ASSERT_FATAL(connected(&b));
+		CU_ASSERT_EQUAL(config_word(&b, 0), NCA_PCI_VENDOR_ID);
 		pthread_create(&t, NULL, kill_later, &k);
 		while (gone < 100) {
 			uint16_t v = config_word(&b, 0);
 
 			CU_ASSERT_FATAL(v == 0xffff || (v == NCA_PCI_VENDOR_ID && !gone));
-			there += v != 0xffff;
 			gone += v == 0xffff;
 			set_config_word(&b, 4, 6);
 		}
-		CU_ASSERT(there > 0);
 		pthread_join(t, NULL);
 		CU_ASSERT_EQUAL(status_of(k.pid), -1);
 		close(b.fd);
