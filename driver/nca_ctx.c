@@ -354,9 +354,6 @@ static int nca_ctx_check_args(struct nca_device *ndev, struct drm_nca_ctx_create
 
 	if (args->flags & ~DRM_NCA_CTX_BURST)
 		return -EINVAL;
-	if (args->handle || args->core_mask || args->ctx_gen || args->free_slices ||
-	    args->status_offset || args->largest || args->ctx)
-		return -EINVAL;
 	if (!is_power_of_2(args->slices) || args->slices > ndev->info.slices)
 		return -EINVAL;
 	share = ALIGN_DOWN(div_u64(ndev->devmem.size, ndev->info.slices), PAGE_SIZE) *
@@ -380,6 +377,9 @@ int nca_ioctl_ctx_create(struct drm_device *drm, void *data, struct drm_file *dr
 	ret = nca_ctx_check_args(ndev, args, &quota);
 	if (ret)
 		return ret;
+	/* Told with ENOSPC, too, by whoever finds out. */
+	args->free_slices = 0;
+	args->largest = 0;
 	ctx = nca_ctx_alloc(ndev, file);
 	if (!ctx)
 		return -ENOMEM;

@@ -294,7 +294,7 @@ int nca_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *drm
 	u64 size;
 	int ret;
 
-	if (args->flags || args->handle || !args->size)
+	if (args->flags || !args->size)
 		return -EINVAL;
 	if (args->size > SIZE_MAX - PAGE_SIZE || args->size > S64_MAX - PAGE_SIZE)
 		return -EINVAL;
@@ -337,8 +337,6 @@ int nca_ioctl_bo_info(struct drm_device *drm, void *data, struct drm_file *drm_f
 	struct nca_bo *bo;
 	int ret;
 
-	if (args->placement || args->size || args->mmap_offset)
-		return -EINVAL;
 	bo = nca_bo_lookup(drm_file, args->handle);
 	if (!bo)
 		return -ENOENT;

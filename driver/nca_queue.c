@@ -378,8 +378,7 @@ int nca_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *
 	u32 handle;
 	int idx, ret;
 
-	if (args->flags || args->pad || args->queue || args->ring_offset || args->ring_size ||
-	    args->doorbell_offset || args->kick_offset)
+	if (args->flags || args->pad)
 		return -EINVAL;
 	if (args->sq_order < 3 || args->sq_order > max_order ||
 	    args->cq_order < args->sq_order || args->cq_order > max_order)
