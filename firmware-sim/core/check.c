@@ -346,7 +346,7 @@ static int check_accesses(struct exec *x, const struct clock *k, uint32_t agent)
 		if (!in_range(x->st, &a[i].fp))
 			return 0;
 		if (a[i].read && a[i].fp.space < SPACE_SLOT &&
-		    !written_all(x->st, &a[i].fp, &part, &byte))
+		    !written_all(x->st, &a[i].fp, c->bitmap, &part, &byte))
 			return fault_set(x->fault, NCA_RULE_UNINITIALISED, x->engine, x->pc,
 					 (uint64_t)byte,
 					 "reads %s partition %u byte %lld, which nothing has written",
@@ -357,7 +357,7 @@ static int check_accesses(struct exec *x, const struct clock *k, uint32_t agent)
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		if (a[i].write && a[i].fp.space < SPACE_SLOT)
-			written_set(x->st, &a[i].fp);
+			written_set(x->st, &a[i].fp, c->bitmap);
 		if (record(x, c, &a[i], agent))
 			return -1;
 	}

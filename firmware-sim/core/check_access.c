@@ -11,6 +11,9 @@ static void bounds(struct footprint *f)
 	for (int d = 0; d < 4; d++) {
 		int64_t reach = (int64_t)(f->size[d] - 1) * f->stride[d];
 
+		/* The same bytes again and again are the same set. */
+		if (!f->stride[d])
+			f->size[d] = 1;
 		*(reach < 0 ? &f->lo : &f->hi) += reach;
 	}
 }
@@ -191,7 +194,16 @@ static bool marked(void *opaque, int64_t at, int64_t len)
 
 static bool dense(const struct footprint *f)
 {
-	return f->hi - f->lo == (int64_t)f->elem * f->size[0] * f->size[1] * f->size[2] * f->size[3];
+	int64_t extent = f->elem;
+
+	for (int d = 3; d >= 0; d--) {
+		if (f->size[d] == 1)
+			continue;
+		if (f->stride[d] != extent)
+			return false;
+		extent *= f->size[d];
+	}
+	return true;
 }
 
 /* Exact: bounds first, then the byte sets themselves, a window at a time. */
@@ -216,61 +228,61 @@ bool footprints_meet(const struct footprint *a, const struct footprint *b, uint8
 }
 
 /* ---- written bytes -------------------------------------------------------------------- */
-struct written {
-	const struct core_mem *m;
-	const struct footprint *fp;
-	uint32_t part;
-	int64_t byte;
-};
-
 static bool in_set(const struct footprint *f, uint32_t p)
 {
 	return f->part[p / 64] >> p % 64 & 1;
 }
 
-static bool set_run(void *opaque, int64_t at, int64_t len)
+/* The byte set as a bitmap of whole words from the word of fp->lo. */
+static void mark_words(const struct footprint *fp, uint8_t *bitmap)
 {
-	struct written *w = opaque;
+	struct window w = { bitmap, fp->lo & ~3ll, fp->hi };
 
-	for (int64_t b = at; b < at + len; b++)
-		for (uint32_t p = 0; p < LANES; p++)
-			if (in_set(w->fp, p))
-				w->m->written[(b / 4) * LANES + p] |= (uint8_t)(1 << b % 4);
-	return false;
+	memset(bitmap, 0, (size_t)(w.hi - w.lo) / 8 + 1);
+	each_run(fp, mark, &w);
 }
 
-static bool missing_run(void *opaque, int64_t at, int64_t len)
+static uint8_t bytes_of_word(const uint8_t *bitmap, int64_t word)
 {
-	struct written *w = opaque;
+	return bitmap[word / 2] >> word % 2 * 4 & 0xf;
+}
 
-	for (int64_t b = at; b < at + len; b++) {
-		for (uint32_t p = 0; p < LANES; p++) {
-			if (!in_set(w->fp, p) || w->m->written[(b / 4) * LANES + p] & 1 << b % 4)
+bool written_all(struct core_state *st, const struct footprint *fp, uint8_t *bitmap,
+		 uint32_t *part, int64_t *byte)
+{
+	struct core_mem *m = &st->mem[fp->space];
+	int64_t first = fp->lo / 4;
+
+	mem_touch(m, (uint32_t)fp->lo, (uint32_t)fp->hi);
+	mark_words(fp, bitmap);
+	for (int64_t w = first; w * 4 < fp->hi; w++) {
+		uint8_t need = bytes_of_word(bitmap, w - first);
+
+		for (uint32_t p = 0; need && p < LANES; p++) {
+			uint8_t missing = need & (uint8_t)~m->written[w * LANES + p];
+
+			if (!missing || !in_set(fp, p))
 				continue;
-			w->part = p;
-			w->byte = b;
-			return true;
+			*part = p;
+			*byte = w * 4 + __builtin_ctz(missing);
+			return false;
 		}
 	}
-	return false;
+	return true;
 }
 
-bool written_all(struct core_state *st, const struct footprint *fp, uint32_t *part, int64_t *byte)
+void written_set(struct core_state *st, const struct footprint *fp, uint8_t *bitmap)
 {
-	struct written w = { .m = &st->mem[fp->space], .fp = fp };
+	struct core_mem *m = &st->mem[fp->space];
+	int64_t first = fp->lo / 4;
 
-	mem_touch(&st->mem[fp->space], (uint32_t)fp->lo, (uint32_t)fp->hi);
-	if (!each_run(fp, missing_run, &w))
-		return true;
-	*part = w.part;
-	*byte = w.byte;
-	return false;
-}
+	mem_touch(m, (uint32_t)fp->lo, (uint32_t)fp->hi);
+	mark_words(fp, bitmap);
+	for (int64_t w = first; w * 4 < fp->hi; w++) {
+		uint8_t bytes = bytes_of_word(bitmap, w - first);
 
-void written_set(struct core_state *st, const struct footprint *fp)
-{
-	struct written w = { .m = &st->mem[fp->space], .fp = fp };
-
-	mem_touch(&st->mem[fp->space], (uint32_t)fp->lo, (uint32_t)fp->hi);
-	each_run(fp, set_run, &w);
+		for (uint32_t p = 0; bytes && p < LANES; p++)
+			if (in_set(fp, p))
+				m->written[w * LANES + p] |= bytes;
+	}
 }

@@ -35,10 +35,11 @@ struct access {
 /* Everything an instruction touches; returns the count. */
 uint32_t accesses_of(const struct exec *x, struct access out[MAX_ACCESS]);
 bool footprints_meet(const struct footprint *a, const struct footprint *b, uint8_t *bitmap);
-#define BITMAP_BYTES	(1u << 17)	/* window of 1 MiB */
+#define BITMAP_BYTES	(1u << 17)	/* a window of 1 MiB, or all of a partition */
 
 /* False, with the place, if a byte that is read was never written. */
-bool written_all(struct core_state *st, const struct footprint *fp, uint32_t *part, int64_t *byte);
-void written_set(struct core_state *st, const struct footprint *fp);
+bool written_all(struct core_state *st, const struct footprint *fp, uint8_t *bitmap,
+		 uint32_t *part, int64_t *byte);
+void written_set(struct core_state *st, const struct footprint *fp, uint8_t *bitmap);
 
 #endif

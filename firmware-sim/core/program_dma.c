@@ -4,7 +4,7 @@
 
 /* Bounds what one instruction can cost the host, whatever the strides are. */
 #define DMA_MAX_BYTES	(1u << 26)
-#define DMA_MAX_DESCS	(1u << 22)
+#define DMA_MAX_DESCS	(1u << 20)
 
 static bool indexed(const struct nca_body_dma *d)
 {

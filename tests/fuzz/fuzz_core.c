@@ -71,7 +71,7 @@ static void template(struct nca_inst *in, uint8_t kind)
 		in->ew.op0 = NCA_ALU_ADD;
 		break;
 	case 6:
-		in->opcode = (uint8_t)(0x40 + (kind >> 3));
+		in->opcode = (uint8_t)((kind & 128 ? 0x80 : 0x40) + (kind >> 3 & 15));
 		in->ew.dst = tile(NCA_MEM_SBUF, 0);
 		in->ew.src0 = tile(NCA_MEM_SBUF, 1);
 		break;
