@@ -75,6 +75,10 @@ int sim_admin_begin(struct sim_dev *dev, struct sim_call *call)
 
 	pthread_mutex_lock(&a->lock);
 	for (;;) {
+		if (a->restarting && !pthread_equal(a->restarter, pthread_self())) {
+			pthread_cond_wait(&a->call_free, &a->lock);
+			continue;
+		}
 		if (a->dead) {
 			pthread_mutex_unlock(&a->lock);
 			return acc_fail(-EIO, "the device stopped answering; reset it with accel_device_reset()");
@@ -105,7 +109,7 @@ void sim_admin_end(struct sim_dev *dev, struct sim_call *call)
 		a->call[call->slot].taken = false;
 	else
 		a->call[call->slot].abandoned = true;
-	pthread_cond_signal(&a->call_free);
+	pthread_cond_broadcast(&a->call_free);
 	pthread_mutex_unlock(&a->lock);
 }
 

@@ -274,6 +274,9 @@ static int sim_reset(struct acc_bdev *bdev)
 	sim_contexts_lost(dev, NULL, NCA_CTX_DEVICE_RESET, NCA_CAUSE_RESET);
 
 	pthread_mutex_lock(&a->lock);
+	/* A context made now must find the event queue there. */
+	a->restarting = true;
+	a->restarter = pthread_self();
 	ncasim_reset(dev->hw);
 	pthread_mutex_lock(&dev->table_lock);
 	dev->resets++;
@@ -290,7 +293,7 @@ static int sim_reset(struct acc_bdev *bdev)
 		a->call[i].done = true;
 	}
 	r = sim_admin_start(dev);
-	pthread_cond_broadcast(&a->call_free);
+	a->dead = r != 0;
 	pthread_mutex_unlock(&a->lock);
 	sim_admin_interrupt(dev);
 
@@ -301,6 +304,10 @@ static int sim_reset(struct acc_bdev *bdev)
 	pthread_mutex_lock(&dev->table_lock);
 	dev->state = r ? 2 : 0;
 	pthread_mutex_unlock(&dev->table_lock);
+	pthread_mutex_lock(&a->lock);
+	a->restarting = false;
+	pthread_cond_broadcast(&a->call_free);
+	pthread_mutex_unlock(&a->lock);
 	pthread_mutex_unlock(&dev->reset_lock);
 	return r;
 }

@@ -47,6 +47,8 @@ struct sim_admin {
 	_Atomic uint32_t interrupts;	/* futex word, counts vector 0 */
 	int64_t timeout_ns;
 	bool dead;			/* a command went unanswered; only a reset helps */
+	bool restarting;		/* only the thread that resets gets calls until it is through */
+	pthread_t restarter;
 };
 
 struct sim_dev {

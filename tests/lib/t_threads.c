@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "suite.h"
@@ -128,8 +129,10 @@ static void *churn_through_resets(void *arg)
 
 		if (r == -ESTALE || r == -EIO)
 			continue;
-		if (r)
+		if (r) {
+			fprintf(stderr, "\n%d: %s\n", r, accel_last_error());
 			return NULL;
+		}
 		r = accel_buffer_create(ctx, 65536, ACCEL_DEVICE, ACCEL_WRITE, &buf);
 		if (!r)
 			r = accel_queue_create(ctx, NULL, &q);
@@ -141,8 +144,10 @@ static void *churn_through_resets(void *arg)
 			r = accel_queue_wait(q, &c, 1, LONG_NS);
 		if (r == 1 && !c.error)
 			good++;
-		if (r != 1 && r != -ESTALE && !accel_context_state(ctx))
+		if (r != 1 && r != -ESTALE && !accel_context_state(ctx)) {
+			fprintf(stderr, "\n%d in a running context: %s\n", r, accel_last_error());
 			return NULL;
+		}
 		if (accel_context_destroy(ctx))
 			return NULL;
 	}
