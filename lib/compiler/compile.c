@@ -200,7 +200,8 @@ enum accelcc_status accelcc_compile_file(const char *path, const struct accelcc_
 
 void accelcc_result_free(struct accelcc_result *r)
 {
-	free(r->ncx);
+	if (r->ncx)
+		munmap(r->ncx, r->ncx_size);
 	r->ncx = NULL;
 }
 

@@ -2,7 +2,6 @@
 #include "ncx_write.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
 #include <nca/ncx.h>
@@ -55,12 +54,15 @@ struct section {
 	uint64_t flags;
 	const void *data;
 	size_t size;
+	/* Instead of @data: parts at offsets of their own, zeros between them. */
+	const struct weight_piece *pieces;
+	size_t num_pieces;
 };
 
 struct file {
 	struct section section[MAX_SECTIONS];
 	size_t num;
-	struct bytes strtab, meta, weights, shstrtab;
+	struct bytes strtab, meta, shstrtab;
 	char text_name[NCA_ENGINES][32];
 	struct {
 		uint32_t namesz, descsz, type;
@@ -133,16 +135,6 @@ static void make_meta(struct file *f, const struct lower *l, const struct mir_pr
 		memcpy(f->meta.data, &meta, sizeof(meta));
 }
 
-static void make_weights(struct file *f, const struct lower *l)
-{
-	static const uint8_t zeros[64];
-
-	for (size_t i = 0; i < l->num_pieces; i++) {
-		put(&f->weights, l->pieces[i].data, l->pieces[i].size);
-		put(&f->weights, zeros, -f->weights.size & 63);
-	}
-}
-
 static void make_sections(struct file *f, const struct lower *l, const struct mir_program *p)
 {
 	struct ncx_text texts[NCA_ENGINES];
@@ -167,11 +159,36 @@ static void make_sections(struct file *f, const struct lower *l, const struct mi
 							 .count = p->stream[e].num };
 	}
 	make_meta(f, l, p, texts, num_texts);
-	make_weights(f, l);
 	add_section(f, NCX_SECTION_META, SHT_PROGBITS, 0, 8, f->meta.data, f->meta.size);
 	add_section(f, NCX_SECTION_STRTAB, SHT_PROGBITS, 0, 1, f->strtab.data, f->strtab.size);
-	add_section(f, NCX_SECTION_WEIGHTS, SHT_PROGBITS, SHF_ALLOC, PAGE, f->weights.data,
-		    f->weights.size);
+	add_section(f, NCX_SECTION_WEIGHTS, SHT_PROGBITS, SHF_ALLOC, PAGE, NULL, l->weights_size);
+	f->section[f->num - 1].pieces = l->pieces;
+	f->section[f->num - 1].num_pieces = l->num_pieces;
+}
+
+static bool add_data(Elf_Scn *scn, const void *buf, uint64_t offset, size_t size)
+{
+	Elf_Data *data = elf_newdata(scn);
+
+	if (!data)
+		return false;
+	data->d_buf = (void *)(uintptr_t)buf;
+	data->d_off = (int64_t)offset;
+	data->d_size = size;
+	data->d_align = 1;
+	data->d_type = ELF_T_BYTE;
+	data->d_version = EV_CURRENT;
+	return true;
+}
+
+static bool add_section_data(Elf_Scn *scn, const struct section *s)
+{
+	if (!s->num_pieces)
+		return add_data(scn, s->data, 0, s->data ? s->size : 0);
+	for (size_t i = 0; i < s->num_pieces; i++)
+		if (!add_data(scn, s->pieces[i].data, s->pieces[i].offset, s->pieces[i].size))
+			return false;
+	return true;
 }
 
 static bool write_elf(struct file *f, int fd)
@@ -193,19 +210,13 @@ static bool write_elf(struct file *f, int fd)
 	for (size_t i = 0; i < f->num; i++) {
 		const struct section *s = &f->section[i];
 		Elf_Scn *scn = elf_newscn(elf);
-		Elf_Data *data = scn ? elf_newdata(scn) : NULL;
 		GElf_Shdr sh;
 
-		if (!data || !gelf_getshdr(scn, &sh)) {
+		if (!scn || !add_section_data(scn, s) || !gelf_getshdr(scn, &sh)) {
 			elf_end(elf);
 			return false;
 		}
 		at = (at + s->align - 1) / s->align * s->align;
-		data->d_buf = (void *)(uintptr_t)s->data;
-		data->d_size = s->size;
-		data->d_align = s->align;
-		data->d_type = ELF_T_BYTE;
-		data->d_version = EV_CURRENT;
 		sh.sh_name = put_string(&f->shstrtab, s->name);
 		sh.sh_type = s->type;
 		sh.sh_flags = s->flags;
@@ -228,27 +239,16 @@ static bool write_elf(struct file *f, int fd)
 	return ok;
 }
 
-static bool read_back(int fd, uint8_t **image, size_t *size)
+static bool map_image(int fd, uint8_t **image, size_t *size)
 {
 	off_t len = lseek(fd, 0, SEEK_END);
-	size_t done = 0;
 
 	if (len <= 0)
 		return false;
-	*image = malloc((size_t)len);
-	if (!*image)
+	*image = mmap(NULL, (size_t)len, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (*image == MAP_FAILED) {
+		*image = NULL;
 		return false;
-	while (done < (size_t)len) {
-		ssize_t n = pread(fd, *image + done, (size_t)len - done, (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			free(*image);
-			*image = NULL;
-			return false;
-		}
-		done += (size_t)n;
 	}
 	*size = (size_t)len;
 	return true;
@@ -281,8 +281,8 @@ bool ncx_write(const struct lower *l, const struct mir_program *p, uint8_t **ima
 	if (f && fd >= 0 && elf_version(EV_CURRENT) != EV_NONE) {
 		make_sections(f, l, p);
 		add_shstrtab(f);
-		ok = !f->strtab.failed && !f->meta.failed && !f->weights.failed &&
-		     !f->shstrtab.failed && write_elf(f, fd) && read_back(fd, image, size);
+		ok = !f->strtab.failed && !f->meta.failed &&
+		     !f->shstrtab.failed && write_elf(f, fd) && map_image(fd, image, size);
 	}
 	if (!ok)
 		snprintf(error, error_size,
@@ -291,7 +291,6 @@ bool ncx_write(const struct lower *l, const struct mir_program *p, uint8_t **ima
 	if (f) {
 		free(f->strtab.data);
 		free(f->meta.data);
-		free(f->weights.data);
 		free(f->shstrtab.data);
 		free(f);
 	}

@@ -6,7 +6,7 @@
 #include "lower.h"
 
 /*
- * Writes the file into memory (*image, from malloc). Holds libelf handles, so it never calls
+ * Writes the file into memory (*image, to be unmapped). Holds libelf handles, so it never calls
  * cc_fail(): returns false with a sentence in @error.
  */
 bool ncx_write(const struct lower *l, const struct mir_program *p, uint8_t **image, size_t *size,
