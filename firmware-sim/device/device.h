@@ -166,6 +166,7 @@ struct queue {
 	uint64_t clock_ns;		/* the same in ns */
 	uint32_t arm_fired;		/* last arm sequence that fired */
 	uint32_t idle_polls;
+	uint32_t unchecked;		/* batches published since the last look at the arm word */
 	bool stalled;			/* completion ring is full */
 	bool used, remap;
 	bool event_due;			/* event ring was full */
@@ -466,6 +467,7 @@ bool queue_progress(struct ncasim *dev, struct queue *q);
 void queue_complete(struct ncasim *dev, struct queue *q, uint32_t status, uint32_t detail,
 		    uint64_t start, uint64_t end, uint32_t core, uint32_t engine);
 void queue_after_publish(struct ncasim *dev, struct queue *q);
+void queue_check_arm(struct ncasim *dev, struct queue *q);
 void queue_set_mode(struct ncasim *dev, struct queue *q, enum queue_mode mode);
 void queue_ring_fault(struct ncasim *dev, struct queue *q);
 void queue_fail(struct ncasim *dev, struct queue *q, uint32_t status, uint32_t detail,

@@ -119,7 +119,11 @@ static inline bool poll_queue(struct ncasim *dev, struct queue *q)
 	if (likely(q->mode == QUEUE_FETCH)) {
 		uint32_t tail = __atomic_load_n(&q->db->sq_tail, __ATOMIC_ACQUIRE);
 
-		return tail != q->sq_head && queue_service(dev, q, tail);
+		if (tail != q->sq_head)
+			return queue_service(dev, q, tail);
+		if (q->unchecked)
+			queue_check_arm(dev, q);
+		return false;
 	}
 	return queue_progress(dev, q);
 }

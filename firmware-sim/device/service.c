@@ -4,14 +4,17 @@
  *
  * A submission entry is copied once into device memory and never looked at
  * again in the ring. Completions are stored one by one as they happen, the last
- * eight bytes with release order; the fence, the look at the arm word and the
- * new sq_head are per batch.
+ * eight bytes with release order; the new sq_head follows per batch. The fence
+ * and the look at the arm word come when the queue has nothing more to fetch, or
+ * after CHECK_AFTER batches: a fence right behind the stores would wait for every
+ * line of the completion ring to arrive from the host's cache.
  */
 #include <string.h>
 
 #include "device.h"
 
-#define BATCH	64u		/* entries per visit: other queues get their turn */
+#define BATCH		64u	/* entries per visit: other queues get their turn */
+#define CHECK_AFTER	8u
 
 static inline struct nca_sqe *sq_slot(const struct queue *q, uint32_t index)
 {
@@ -48,9 +51,15 @@ static inline void cqe_store(struct queue *q, uint64_t cookie, uint64_t start_ns
 void queue_after_publish(struct ncasim *dev, struct queue *q)
 {
 	__atomic_store_n(&q->state->sq_head, q->sq_head, __ATOMIC_RELEASE);
+	front_publish_time(dev, q->clock_ns);
+	queue_check_arm(dev, q);
+}
+
+void queue_check_arm(struct ncasim *dev, struct queue *q)
+{
+	q->unchecked = 0;
 	atomic_thread_fence(memory_order_seq_cst);
 	event_arm_check(dev, q);
-	front_publish_time(dev, q->clock_ns);
 }
 
 static bool slow(const struct queue *q)
@@ -245,6 +254,8 @@ bool queue_service(struct ncasim *dev, struct queue *q, uint32_t tail)
 	if (unlikely(!room)) {
 		if (!q->stalled)
 			set_stalled(dev, q, true);
+		if (q->unchecked)
+			queue_check_arm(dev, q);
 		return false;
 	}
 	if (unlikely(q->stalled))
@@ -271,8 +282,12 @@ bool queue_service(struct ncasim *dev, struct queue *q, uint32_t tail)
 	}
 	q->ctx->usage.commands += done;
 	add_stat(&dev->n_commands, done);
-	if (likely(q->mode != QUEUE_DEAD))
+	if (likely(q->mode == QUEUE_FETCH && ++q->unchecked < CHECK_AFTER)) {
+		__atomic_store_n(&q->state->sq_head, q->sq_head, __ATOMIC_RELEASE);
+		front_publish_time(dev, q->clock_ns);
+	} else if (q->mode != QUEUE_DEAD) {
 		queue_after_publish(dev, q);
+	}
 	return true;
 }
 
