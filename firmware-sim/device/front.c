@@ -68,6 +68,7 @@ static void beat(struct ncasim *dev, uint64_t now)
 static void handle_reset(struct ncasim *dev)
 {
 	device_drop_all(dev);
+	workers_collect(dev);	/* results that a hung or fatal device had left lying */
 	if (!dev->launches_running)
 		device_reset_now(dev);
 	/* Otherwise the workers' return brings us back here. */

@@ -19,14 +19,17 @@ static void rig_open(struct rig *r, const char *options)
 			      NCA_ADMIN_OK);
 }
 
+/* Everything submitted so far, and a NOP after it, completes well. */
 static void nop(struct rig *r)
 {
-	struct nca_sqe s = { .cookie = 1 };
+	struct nca_sqe s = { .cookie = 0x909 };
 	struct nca_cqe c;
 
 	hq_submit(&r->q, &s);
-	CU_ASSERT_TRUE(hq_wait(&r->q, &c));
-	CU_ASSERT_EQUAL(c.status, NCA_CQE_OK);
+	do {
+		CU_ASSERT_TRUE_FATAL(hq_wait(&r->q, &c));
+		CU_ASSERT_EQUAL(c.status, NCA_CQE_OK);
+	} while (c.cookie != 0x909);
 }
 
 static uint64_t bad_bus(struct rig *r)
@@ -257,6 +260,47 @@ static void hang(void)
 	host_close(&r.h);
 }
 
+/* Whatever state the device is in, writing RESET brings it back. */
+static void reset_cures(void)
+{
+	struct nca_admin_cmd cmd = { .opcode = NCA_ADMIN_INJECT };
+	uint64_t until;
+	struct hprogram p;
+	struct rig r;
+
+	cmd.inject.what = NCA_INJECT_FATAL;
+	for (int how = 0; how < 4; how++) {
+		rig_open(&r, "nca1");
+		host_program(&r.h, &r.ctx, &p, 0, 0);
+		host_program_set(&p, 1000, FAKE_DONE, 2000000000);
+		host_launch(&r.q, &p, 1);
+		if (how == 1) {
+			ncasim_inject(r.h.dev, NCASIM_HANG);
+		} else if (how == 2) {
+			host_admin_post(&r.h, &cmd);
+			while (ncasim_reg_read(r.h.dev, NCA_REG_STATUS, 4) != NCA_STATUS_FATAL)
+				;
+		} else if (how == 3) {
+			ncasim_set_bus_master(r.h.dev, false);
+		}
+		ncasim_reg_write(r.h.dev, NCA_REG_RESET, NCA_RESET_MAGIC, 4);
+		until = now_ns() + 5000000000ull;
+		while (ncasim_reg_read(r.h.dev, NCA_REG_STATUS, 4) && now_ns() < until)
+			;
+		CU_ASSERT_EQUAL(ncasim_reg_read(r.h.dev, NCA_REG_STATUS, 4), 0);
+		ncasim_set_bus_master(r.h.dev, true);
+		host_enable(&r.h);
+		CU_ASSERT_EQUAL(host_ctx_create(&r.h, &r.ctx, 8, 0, 0), NCA_ADMIN_OK);
+		CU_ASSERT_EQUAL(host_queue_create(&r.h, &r.ctx, &r.q, 0, 4, 4, NCA_CORE_ANY),
+				NCA_ADMIN_OK);
+		host_program(&r.h, &r.ctx, &p, 0, 0);
+		host_program_set(&p, 1000, FAKE_DONE, 0);
+		host_launch(&r.q, &p, 1);
+		nop(&r);
+		host_close(&r.h);
+	}
+}
+
 static void vanish(void)
 {
 	struct nca_sqe s = { .cookie = 3 };
@@ -346,6 +390,7 @@ CU_TestInfo bus_tests[] = {
 	{ "bus master off", bus_master },
 	{ "reset", reset },
 	{ "hang and fatal", hang },
+	{ "a reset cures everything", reset_cures },
 	{ "vanish and return", vanish },
 	{ "requests from many threads", storm },
 	{ "lost interrupts", drop_irq },
