@@ -38,7 +38,11 @@ extern "C" {
 #define ACCEL_VERSION_MINOR 1
 
 /* ACCEL_INIT(struct accel_context_options, opt); declares and prepares @opt. */
+#ifdef __cplusplus
+#define ACCEL_INIT(type, name) type name = {}; (name).size = sizeof(type)
+#else
 #define ACCEL_INIT(type, name) type name = { .size = sizeof(type) }
+#endif
 
 typedef struct accel_device accel_device;
 typedef struct accel_context accel_context;

@@ -22,10 +22,18 @@ static const char *lib_file(const char *name)
 
 static void compile(const char *how)
 {
-	char cmd[1200];
+	static const char use[] =
+		"int f(void); int f(void) { ACCEL_INIT(struct accel_device_info, i);"
+		" ACCEL_INIT(struct accel_queue_options, o); return (int)(i.size + o.depth); }";
+	char cmd[1600];
 
+	/* Nothing but the header, then a use of its macro. */
 	snprintf(cmd, sizeof(cmd), "%s -Wall -Wextra -Wpedantic -Werror -fsyntax-only %s", how,
 		 lib_file("include/accel.h"));
+	CU_ASSERT(system(cmd) == 0);
+	snprintf(cmd, sizeof(cmd),
+		 "echo '%s' | %s -Wall -Wextra -Wpedantic -Werror -fsyntax-only -include %s -", use,
+		 how, lib_file("include/accel.h"));
 	CU_ASSERT(system(cmd) == 0);
 }
 
