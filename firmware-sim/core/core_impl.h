@@ -2,13 +2,13 @@
 /*
  * Inside of a simulated core. One file per concern:
  *
- *   program.c, program_check.c   static validation and predecoding
+ *   program*.c                   static validation and predecoding
  *   state.c                      memories, state pool, begin and end of a launch
  *   run.c                        the discrete-event loop over the five streams
- *   dma_time.c, dma_exec.c       DMA engines: time, and moving of bytes
+ *   dma_time.c, exec_dma.c       DMA engines: time, and moving of bytes
  *   exec*.c                      what instructions compute
- *   check.c                      checking mode
- *   golden*.c, vector.inc.h      arithmetic (kernels.h)
+ *   check.c, check_access.c      checking mode
+ *   golden*.c, vector*.inc.h     arithmetic (kernels.h)
  */
 #ifndef NCASIM_CORE_IMPL_H
 #define NCASIM_CORE_IMPL_H

@@ -82,5 +82,6 @@ void suite_func(void);
 void suite_lanes(void);
 void suite_check(void);
 void suite_dma(void);
+void suite_threads(void);
 
 #endif
