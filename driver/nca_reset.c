@@ -148,9 +148,12 @@ static void nca_reset_forget(struct nca_device *ndev)
 void nca_reset_quiesce(struct nca_device *ndev, u32 cause)
 {
 	pci_clear_master(ndev->pdev);
-	nca_admin_stop(ndev);
-	/* Status pages and waiters first: they must not wait for the lock. */
+	/*
+	 * Status pages and waiters first: they must not wait for the lock, and whose command
+	 * ends with EIO must find the context lost.
+	 */
 	nca_ctx_lose_all(ndev, NCA_CTX_DEVICE_RESET, cause);
+	nca_admin_stop(ndev);
 	down_write(&ndev->reset_lock);
 	nca_event_stop(ndev);
 	/* Once more, for contexts that were being made. */
