@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target: what a client can say. The input is a stream of messages; bytes
- * of the flags field that the protocol does not use say which descriptors come
- * along, so that maps and eventfds are reached too.
+ * Fuzz target: what a client can say. The input is a list of steps, three bytes
+ * and a tail each. A step is a message: a right one for its command, with the
+ * tail XORed over it and what is left of the tail appended, so that a tail of
+ * zeros is a valid request and each bit that differs is a mistake in it. With
+ * the top bit of the second byte the tail lies over the header as well. Some
+ * steps are not messages but what else happens to a device.
  */
 #include "../../firmware-sim/vfio/session.h"
 #include "../vfio-user/mock_sim.h"
@@ -56,55 +59,128 @@ static void say_hello(struct vu_session *s)
 		abort();
 }
 
+enum { STEP_FIRE = 20, STEP_VANISH, STEP_RETURN, STEP_RECONNECT, STEPS };
+
+#define FULL		96
+
+/* A right request; returns its length with the header. */
+static size_t right_request(uint8_t *msg, uint16_t command, unsigned int nfds)
+{
+	static const struct vu_dma_map map = { 32, 3, 0, 0x10000, 0x1000 };
+	static const struct vu_dma_unmap unmap = { 24, 0, 0x10000, 0x1000 };
+	static const struct vu_device_info info = { .argsz = 16 };
+	static const struct vu_region_info region = { .argsz = 64, .index = NCA_BAR_DOORBELL };
+	static const struct vu_irq_info irq = { .argsz = 16, .index = 2 };
+	static const struct vu_region_access rd = { 0, 7, 4 };
+	static const struct {
+		struct vu_region_access a;
+		uint16_t data;
+	} wr = { { 4, 7, 2 }, 6 };
+	struct vu_irq_set set = { 20, 0x24, 2, 0, nfds ? nfds : 1 };
+	struct vu_header hdr = { 1, command, sizeof(hdr), 0, 0 };
+	const void *payload = NULL;
+	size_t len = 0;
+
+	switch (command) {
+	case VU_DMA_MAP: payload = &map; len = sizeof(map); break;
+	case VU_DMA_UNMAP: payload = &unmap; len = sizeof(unmap); break;
+	case VU_GET_INFO: payload = &info; len = sizeof(info); break;
+	case VU_GET_REGION_INFO: payload = &region; len = sizeof(region); break;
+	case VU_GET_IRQ_INFO: payload = &irq; len = sizeof(irq); break;
+	case VU_SET_IRQS: payload = &set; len = sizeof(set); break;
+	case VU_REGION_READ: payload = &rd; len = sizeof(rd); break;
+	case VU_REGION_WRITE: payload = &wr; len = sizeof(wr.a) + sizeof(wr.data); break;
+	}
+	memset(msg, 0, FULL);
+	if (len)
+		memcpy(msg + sizeof(hdr), payload, len);
+	hdr.size += len;
+	memcpy(msg, &hdr, sizeof(hdr));
+	return hdr.size;
+}
+
+static void message(struct vu_session *s, uint16_t command, uint8_t flags, const uint8_t *tail,
+		    size_t tail_len)
+{
+	unsigned int nfds = flags & 3, from = flags & 0x80 ? 0 : sizeof(struct vu_header);
+	struct vu_header hdr;
+	int fds[VU_MAX_MSG_FDS];
+	uint8_t msg[FULL], *payload;
+	size_t len;
+
+	len = right_request(msg, command, nfds);
+	for (size_t i = 0; i < tail_len && from + i < FULL; i++) {
+		msg[from + i] ^= tail[i];
+		if (from + i >= len)
+			len = from + i + 1;
+	}
+	memcpy(&hdr, msg, sizeof(hdr));
+	if (!(flags & 0x80))
+		hdr.size = len;
+	if (session_check_header(s, &hdr)) {
+		check_reply(s, &hdr);
+		return;
+	}
+	for (unsigned int i = 0; i < nfds; i++)
+		fds[i] = flags & 4 ? eventfd(0, 0) : dup(memory);
+	/* Exactly as long as the header says, so that a read past the end is seen. */
+	len = hdr.size - sizeof(hdr);
+	payload = calloc(1, len ? len : 1);
+	if (!payload)
+		abort();
+	memcpy(payload, msg + sizeof(hdr), len < FULL - sizeof(hdr) ? len : FULL - sizeof(hdr));
+	session_handle(s, &hdr, payload, len, fds, nfds, flags & 8);
+	check_reply(s, &hdr);
+	free(payload);
+	for (unsigned int i = 0; i < nfds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static void begin(struct vu_session *s, bool greeted)
+{
+	s->negotiated = false;
+	s->close = false;
+	s->limits.max_msg_fds = 1;
+	if (greeted)
+		say_hello(s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct vu_session s;
+	static struct vu_session s;
 
-	if (memory < 0)
+	if (memory < 0) {
 		set_up();
-	if (session_init(&s, &dev))
-		abort();
-	/* Half of the inputs begin after the handshake, which is hard to guess. */
-	if (size && data[0] & 1)
-		say_hello(&s);
-	if (size) {
-		data++;
-		size--;
+		if (session_init(&s, &dev))
+			abort();
 	}
-	while (size >= sizeof(struct vu_header) && !s.close) {
-		struct vu_header hdr;
-		unsigned int nfds;
-		int fds[VU_MAX_MSG_FDS];
-		uint8_t *payload;
-		size_t len;
-		bool lost;
+	begin(&s, true);
+	while (size >= 3 && !s.close) {
+		unsigned int step = data[0] % STEPS, flags = data[1];
+		size_t tail = data[2] < size - 3 ? data[2] : size - 3;
 
-		memcpy(&hdr, data, sizeof(hdr));
-		data += sizeof(hdr);
-		size -= sizeof(hdr);
-		nfds = hdr.flags >> 24 & 3;
-		lost = hdr.flags >> 26 & 1;
-		for (unsigned int i = 0; i < nfds; i++)
-			fds[i] = hdr.flags >> 27 & 1 ? dup(memory) : eventfd(0, 0);
-		hdr.flags &= 0xffffff;
-		if (session_check_header(&s, &hdr)) {
-			check_reply(&s, &hdr);
-		} else {
-			/* A copy of its own, so that a read past the message is seen. */
-			len = hdr.size - sizeof(hdr) < size ? hdr.size - sizeof(hdr) : size;
-			payload = malloc(len ? len : 1);
-			memcpy(payload, data, len);
-			session_handle(&s, &hdr, payload, len, fds, nfds, lost);
-			check_reply(&s, &hdr);
-			free(payload);
-			data += len;
-			size -= len;
+		switch (step) {
+		case STEP_FIRE:
+			irqs_fire(&irqs, flags);
+			break;
+		case STEP_VANISH:
+			ncasim_inject(dev.sim, NCASIM_VANISH);
+			break;
+		case STEP_RETURN:
+			device_return(&dev);
+			break;
+		case STEP_RECONNECT:
+			device_client_gone(&dev);
+			begin(&s, flags & 1);
+			break;
+		default:
+			message(&s, step, flags, data + 3, tail);
 		}
-		for (unsigned int i = 0; i < nfds; i++)
-			if (fds[i] >= 0)
-				close(fds[i]);
+		data += 3 + tail;
+		size -= 3 + tail;
 	}
-	session_fini(&s);
+	device_return(&dev);
 	device_client_gone(&dev);
 	return 0;
 }
