@@ -87,9 +87,12 @@ int accel_launch_set_scalar(accel_launch *l, unsigned int index, uint32_t value)
 
 int accel_launch_prepare(accel_launch *l, accel_queue *q, uint64_t cookie)
 {
-	struct accel_graph *g = l->graph;
+	struct accel_graph *g;
 	struct nca_sqe *e;
 
+	if (!l || !q)
+		return acc_fail(-EINVAL, "accel_launch_prepare: launch and queue must not be NULL");
+	g = l->graph;
 	if (q->ctx != g->ctx)
 		return acc_fail(-EINVAL, "the queue belongs to another context than the graph");
 	ACC_CHECK_CHILD(q, q->ctx->dev);

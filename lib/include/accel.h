@@ -260,6 +260,8 @@ ACCEL_API int accel_queue_create(accel_context *ctx, const struct accel_queue_op
 ACCEL_API int accel_queue_destroy(accel_queue *queue);
 
 /*
+ * The handle of a queue must not be NULL from here on; these calls do not check.
+ *
  * Preparing commands. Each takes one slot and is not visible to the device
  * before accel_queue_submit(). -EAGAIN: the ring is full (consume completions).
  * Addresses are accel_buffer_address() plus offset. One submitter.
