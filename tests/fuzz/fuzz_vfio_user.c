@@ -64,18 +64,21 @@ enum { STEP_FIRE = 20, STEP_VANISH, STEP_RETURN, STEP_RECONNECT, STEPS };
 #define FULL		96
 
 /* A right request; returns its length with the header. */
-static size_t right_request(uint8_t *msg, uint16_t command, unsigned int nfds)
+static size_t right_request(uint8_t *msg, uint16_t command, uint8_t flags)
 {
+	static const uint32_t regions[] = { 7, NCA_BAR_REGS, NCA_BAR_DOORBELL, NCA_BAR_DEVMEM };
+	const uint32_t index = regions[flags >> 4 & 3];
+	unsigned int nfds = flags & 3;
 	static const struct vu_dma_map map = { 32, 3, 0, 0x10000, 0x1000 };
 	static const struct vu_dma_unmap unmap = { 24, 0, 0x10000, 0x1000 };
 	static const struct vu_device_info info = { .argsz = 16 };
-	static const struct vu_region_info region = { .argsz = 64, .index = NCA_BAR_DOORBELL };
+	const struct vu_region_info region = { .argsz = 64, .index = index };
 	static const struct vu_irq_info irq = { .argsz = 16, .index = 2 };
-	static const struct vu_region_access rd = { 0, 7, 4 };
-	static const struct {
+	const struct vu_region_access rd = { 0, index, 4 };
+	const struct {
 		struct vu_region_access a;
 		uint16_t data;
-	} wr = { { 4, 7, 2 }, 6 };
+	} wr = { { 4, index, 2 }, 6 };	/* in config space: memory and bus mastering on */
 	struct vu_irq_set set = { 20, 0x24, 2, 0, nfds ? nfds : 1 };
 	struct vu_header hdr = { 1, command, sizeof(hdr), 0, 0 };
 	const void *payload = NULL;
@@ -108,7 +111,7 @@ static void message(struct vu_session *s, uint16_t command, uint8_t flags, const
 	uint8_t msg[FULL], *payload;
 	size_t len;
 
-	len = right_request(msg, command, nfds);
+	len = right_request(msg, command, flags);
 	for (size_t i = 0; i < tail_len && from + i < FULL; i++) {
 		msg[from + i] ^= tail[i];
 		if (from + i >= len)
