@@ -200,6 +200,20 @@ static void learn(struct checker *c, struct clock *k, uint32_t stamp)
 		join(k, &c->stamp[stamp].clock);
 }
 
+/*
+ * Whether update @b could only be made after update @a: it came later from the same source, or who
+ * made it knew that @a had been made.
+ */
+static bool follows(const struct stamp *b, const struct stamp *a)
+{
+	uint32_t agent = a->source / 2;
+
+	if (b->source == a->source)
+		return true;
+	return a->source % 2 ? b->clock.read[agent] >= a->clock.read[agent]
+			     : b->clock.write[agent] >= a->clock.write[agent];
+}
+
 static void wait_over(struct checker *c, struct clock *k, const struct nca_wait *w)
 {
 	const struct semaphore *s = &c->sem[w->sem];
@@ -210,16 +224,15 @@ static void wait_over(struct checker *c, struct clock *k, const struct nca_wait 
 	for (uint32_t i = 0; i < s->len; i++)
 		total += s->update[i].amount > 0 ? s->update[i].amount : 0;
 	for (uint32_t i = 0; i < s->len; i++) {
-		uint32_t stamp = s->update[i].stamp, source;
+		uint32_t stamp = s->update[i].stamp;
 		int64_t without = total;
 
 		if (stamp == NO_STAMP)
 			continue;
-		/* The most there can be if neither this update nor its successors were made. */
-		source = c->stamp[stamp].source;
+		/* The most there can be if neither this update nor what follows from it were made. */
 		for (uint32_t j = i; j < s->len; j++)
 			if (s->update[j].stamp != NO_STAMP && s->update[j].amount > 0 &&
-			    c->stamp[s->update[j].stamp].source == source)
+			    follows(&c->stamp[s->update[j].stamp], &c->stamp[stamp]))
 				without -= s->update[j].amount;
 		if (w->cond == NCA_WAIT_EQ || (s->update[i].amount > 0 && without < need))
 			learn(c, k, stamp);

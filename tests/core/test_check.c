@@ -181,6 +181,24 @@ static void through_a_third(void)
 	expect(NCA_RULE_NONE);
 }
 
+/*
+ * Two transfers share a semaphore. If the second is triggered when the first is known to be over, a
+ * count of 1 means the first, however late one looks; if not, it may mean either.
+ */
+static void chained_transfers(void)
+{
+	for (int chained = 0; chained < 2; chained++) {
+		begin();
+		update_add(dma(Y, true, 0, NCA_DMA_SPREAD), 0, 1);
+		update_add(dma(Y, true, 1024, NCA_DMA_SPREAD), 0, 1);
+		if (chained)
+			wait_ge(&p.inst[Y][1], 0, 1);
+		delay(S, 500);
+		wait_ge(act(4096, 0, 256), 0, 1);
+		expect(chained ? NCA_RULE_NONE : NCA_RULE_UNORDERED);
+	}
+}
+
 static void interleaved(void)
 {
 	struct nca_inst *in;
@@ -308,6 +326,7 @@ void suite_check(void)
 	CU_add_test(s, "several sources of one semaphore", several_sources);
 	CU_add_test(s, "DMA queues", queues);
 	CU_add_test(s, "order through a third engine", through_a_third);
+	CU_add_test(s, "transfers that share a semaphore", chained_transfers);
 	CU_add_test(s, "interleaved bytes and partitions", interleaved);
 	CU_add_test(s, "credits", credits);
 	CU_add_test(s, "never written", uninitialised);
