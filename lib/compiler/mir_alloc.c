@@ -8,46 +8,74 @@
 #define SBUF_ALIGN 64u
 #define SCRATCH_ALIGN 4096u
 
+/* Deals the instructions of a program into a new order, see mir_prefetch(). */
+struct dealer {
+	struct mir *m;
+	struct mir_inst *out;
+	size_t n;	/* dealt */
+	bool others;	/* some of them were no loads */
+	size_t load;	/* next load to deal */
+	size_t rest;	/* next of the others */
+	size_t reached; /* loads before it belong to blocks that have been dealt */
+	uint64_t ahead; /* bytes of loads dealt whose blocks have not */
+};
+
+/* Loads in order, as long as their block is at most @block and what is ahead at most @budget. */
+static void deal_loads(struct dealer *d, uint64_t block, uint64_t budget)
+{
+	for (; d->load < d->m->num_insts; d->load++) {
+		const struct mir_inst *i = &d->m->inst[d->load];
+
+		if (!i->prefetch)
+			continue;
+		if (i->block > block || d->ahead + i->prefetch_bytes > budget)
+			return;
+		d->ahead += i->prefetch_bytes;
+		d->out[d->n++] = *i;
+	}
+}
+
+static void deal_rest(struct dealer *d, uint64_t block)
+{
+	const struct mir_inst *inst = d->m->inst;
+
+	for (; d->rest < d->m->num_insts && (inst[d->rest].prefetch || inst[d->rest].block <= block);
+	     d->rest++)
+		if (!inst[d->rest].prefetch) {
+			d->out[d->n++] = inst[d->rest];
+			d->others = true;
+		}
+	for (; d->reached < d->load && (!inst[d->reached].prefetch || inst[d->reached].block <= block);
+	     d->reached++)
+		if (inst[d->reached].prefetch)
+			d->ahead -= inst[d->reached].prefetch_bytes;
+}
+
 /*
- * Loads of constant data may run ahead of their use. Deal them to blocks in order, so that what has
- * been loaded but not yet reached never exceeds @budget; a load that is due is dealt in any case.
+ * Loads of constant data may run ahead of their use. After each block, so many of them that what has
+ * been loaded but not reached is at most @budget; in any case those of the block that comes next.
+ * Nothing runs ahead of the first block that does something else: it brings the program's inputs,
+ * which everything waits for.
  */
 void mir_prefetch(struct mir *m, uint64_t budget)
 {
-	struct mir_inst *out = m->other ? m->other
-					: cc_new_n(m->cc, struct mir_inst, m->cap_insts + 1),
-			*old;
-	size_t num_blocks = (size_t)m->block + 1, n = 0, load = 0, due = 0, rest = 0;
-	bool *early = cc_new_n(m->cc, bool, m->num_insts + 1);
-	uint64_t ahead = 0;
+	struct dealer d = { .m = m, .out = m->other };
+	size_t num_blocks = (size_t)m->block + 1, n;
+	struct mir_inst *old;
 
+	if (!d.out)
+		d.out = cc_new_n(m->cc, struct mir_inst, m->cap_insts + 1);
 	for (size_t b = 0; b < num_blocks; b++) {
-		/* @due trails @load: what lies between has been loaded and not been reached. */
-		for (; due < load && (!m->inst[due].prefetch || m->inst[due].block <= b); due++)
-			if (early[due])
-				ahead -= m->inst[due].prefetch_bytes;
-		for (; load < m->num_insts; load++) {
-			const struct mir_inst *i = &m->inst[load];
-
-			if (!i->prefetch)
-				continue;
-			if (i->block > b) {
-				if (ahead + i->prefetch_bytes > budget)
-					break;
-				ahead += i->prefetch_bytes;
-				early[load] = true;
-			}
-			out[n++] = *i;
-		}
-		for (; rest < m->num_insts && (m->inst[rest].prefetch || m->inst[rest].block <= b);
-		     rest++)
-			if (!m->inst[rest].prefetch)
-				out[n++] = m->inst[rest];
+		deal_loads(&d, b, UINT64_MAX);
+		deal_rest(&d, b);
+		if (d.others)
+			deal_loads(&d, UINT64_MAX, budget);
 	}
+	n = d.n;
 	cc_assert(m->cc, n == m->num_insts);
 	/* Tried with several budgets: the two arrays take turns. */
 	old = m->inst;
-	m->inst = out;
+	m->inst = d.out;
 	m->other = old;
 }
 
