@@ -292,7 +292,13 @@ static void start_slice(struct ncasim *dev, uint32_t core, const struct bid *b, 
 	worker_start(w, l);
 }
 
-/* What @core would do now; b->l == NULL: nothing, or wait for a submitter. */
+static void wait_until(struct ncasim *dev, struct bid *b, uint64_t wall)
+{
+	dev->grace_until = dev->grace_until ? min_u64(dev->grace_until, wall) : wall;
+	b->l = NULL;
+}
+
+/* What @core would do now; b->l == NULL: nothing, or wait for a submitter or the clock. */
 static struct bid consider(struct ncasim *dev, uint32_t core, uint64_t now)
 {
 	struct core_slot *c = &dev->core[core];
@@ -308,13 +314,19 @@ static struct bid consider(struct ncasim *dev, uint32_t core, uint64_t now)
 		return b;
 	}
 	b = best_bid(dev, c, core, NULL);
-	if (dev->pace_real)
+	if (dev->pace_real) {
+		/*
+		 * Computing ahead of the wall clock would take decisions that
+		 * belong to submitters who have not had the time to submit.
+		 */
+		until = dev->wall0 + to_ns(dev, max_u64(c->clock, b.start));
+		if (until > now)
+			wait_until(dev, &b, until);
 		return b;
-	until = grace_for(dev, c, core, &b, now);
-	if (until) {
-		dev->grace_until = dev->grace_until ? min_u64(dev->grace_until, until) : until;
-		b.l = NULL;
 	}
+	until = grace_for(dev, c, core, &b, now);
+	if (until)
+		wait_until(dev, &b, until);
 	return b;
 }
 

@@ -179,6 +179,7 @@ struct queue {
 	struct launch *launch;
 	struct nca_cqe held;		/* QUEUE_HELD */
 	uint64_t held_until;		/* device ns */
+	uint32_t seen_tail;		/* pace=real: entries before it had arrived by q->clock */
 };
 
 /* ---- Launches -------------------------------------------------------------------- */

@@ -159,10 +159,14 @@ static const char *command_name(uint32_t opcode)
 	return opcode < sizeof(name) / sizeof(name[0]) ? name[opcode] : "?";
 }
 
-/* Device time at which a command that was just fetched starts. */
+/*
+ * Device time at which a command that was just fetched starts. With pace=real
+ * that is when it arrived, if that is later; what was seen in the ring before
+ * its predecessor ended has been waiting, however late this thread may be.
+ */
 static uint64_t arrival(struct ncasim *dev, const struct queue *q)
 {
-	if (!dev->pace_real)
+	if (!dev->pace_real || (int32_t)(q->seen_tail - (q->sq_head - 1)) > 0)
 		return q->clock;
 	return max_u64(q->clock, nca_ns_to_ticks(dev->target, device_wall_ns(dev)));
 }
@@ -280,6 +284,7 @@ bool queue_service(struct ncasim *dev, struct queue *q, uint32_t tail)
 		}
 		command_start(dev, q);
 	}
+	q->seen_tail = tail;
 	q->ctx->usage.commands += done;
 	add_stat(&dev->n_commands, done);
 	if (likely(q->mode == QUEUE_FETCH && ++q->unchecked < CHECK_AFTER)) {
@@ -295,6 +300,7 @@ bool queue_service(struct ncasim *dev, struct queue *q, uint32_t tail)
 bool queue_progress(struct ncasim *dev, struct queue *q)
 {
 	bool done = false;
+	uint32_t tail;
 
 	switch (q->mode) {
 	case QUEUE_STEP:
@@ -306,12 +312,18 @@ bool queue_progress(struct ncasim *dev, struct queue *q)
 		done = light_sem_poll(dev, q);
 		break;
 	case QUEUE_HELD:
-		if (device_wall_ns(dev) < q->held_until)
+		if (device_wall_ns(dev) < q->held_until) {
+			q->seen_tail = __atomic_load_n(&q->db->sq_tail, __ATOMIC_ACQUIRE);
 			return false;
+		}
 		queue_set_mode(dev, q, QUEUE_FETCH);
 		cqe_store(q, q->held.cookie, q->held.start_ns, q->held.end_ns, q->held.detail,
 			  q->held.status, q->held.core, 0);
 		queue_after_publish(dev, q);
+		/* Its successor may be a launch: let the arbiter see it in this round. */
+		tail = __atomic_load_n(&q->db->sq_tail, __ATOMIC_ACQUIRE);
+		if (tail != q->sq_head)
+			queue_service(dev, q, tail);
 		return true;
 	case QUEUE_FETCH:
 	case QUEUE_LAUNCH:
