@@ -98,6 +98,7 @@ struct stream {
 	uint32_t pc, count;
 	uint8_t status;
 	bool passed;		/* waits of the instruction at pc have held */
+	uint8_t waits_for;	/* semaphore, while it waits */
 	uint32_t recent_head;
 	uint64_t since;		/* start of the present wait or stall */
 	uint64_t visible;	/* when everything issued so far is visible */

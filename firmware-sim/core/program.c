@@ -155,7 +155,9 @@ static int check_sync(struct check *c, struct pinst *p)
 	for (int i = 0; i < 2; i++) {
 		const struct nca_wait *w = &in->wait[i];
 
-		if (w->cond > NCA_WAIT_EQ || w->rsvd || (!w->cond && (w->sem || w->value)))
+		/* Beyond what a semaphore can hold: a wait for ever, or, modulo 2^32, for nothing. */
+		if (w->cond > NCA_WAIT_EQ || w->rsvd || w->value > INT32_MAX ||
+		    (!w->cond && (w->sem || w->value)))
 			return program_fault(c, NCA_RULE_BAD_ENCODING, 0, "wait[%d] is malformed", i);
 		if (w->cond && w->sem >= c->target->semaphores)
 			return program_fault(c, NCA_RULE_SEMAPHORE, w->sem,

@@ -296,6 +296,7 @@ static int step(struct core *core, struct core_state *st, uint32_t e, struct cor
 			if (s->status != STREAM_WAIT)
 				s->since = now;
 			s->status = STREAM_WAIT;
+			s->waits_for = w->sem;
 			s->next = NEVER;
 			return 0;
 		}
@@ -304,7 +305,7 @@ static int step(struct core *core, struct core_state *st, uint32_t e, struct cor
 
 			s->wait += now - s->since;
 			if (trace && trace->wait)
-				trace->wait(trace->opaque, e, p->wait[0].sem, s->since, now);
+				trace->wait(trace->opaque, e, s->waits_for, s->since, now);
 		}
 		s->status = STREAM_RUN;
 		s->passed = true;
