@@ -194,7 +194,7 @@ static void chained_transfers(void)
 		if (chained)
 			wait_ge(&p.inst[Y][1], 0, 1);
 		delay(S, 500);
-		wait_ge(act(4096, 0, 256), 0, 1);
+		wait_ge(act(4096, 0, 64), 0, 1);
 		expect(chained ? NCA_RULE_NONE : NCA_RULE_UNORDERED);
 	}
 }
