@@ -11,7 +11,6 @@ int main(void)
 		return 1;
 	suite_engine();
 	suite_dma();
-	suite_threads();
 	suite_lanes();
 	suite_func();
 	suite_fault();

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of the core's tests that has threads: a program of its own for ThreadSanitizer. */
+#include <CUnit/Basic.h>
+
+#include "harness.h"
+
+int main(void)
+{
+	unsigned int failed;
+
+	if (CU_initialize_registry() != CUE_SUCCESS)
+		return 1;
+	suite_threads();
+	suite_timing();
+	CU_basic_set_mode(CU_BRM_NORMAL);
+	CU_basic_run_tests();
+	failed = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
+	CU_cleanup_registry();
+	test_cores_free();
+	return failed ? 1 : 0;
+}
