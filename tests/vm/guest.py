@@ -308,7 +308,7 @@ class Guest:
         for text in self.lines:
             if text.startswith('test '):
                 name = text[5:]
-                good[name] = 0
+                good.setdefault(name, 0)
             elif text.startswith('ok ') and name:
                 good[name] += 1
             elif text.startswith('exit ') and text != 'exit 0':
