@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 jobs=-j$(nproc)
 logs=$build/check
 mkdir -p "$logs"
+rm -f "$logs"/*.log
 
 steps=(build clang unit cli digits model asan tsan fuzz hostile lint vm)
 [ $# -gt 0 ] && steps=("$@")
@@ -48,8 +49,7 @@ done
 echo
 echo "$table"
 asserts=$(cat "$logs"/*.log | awk '$1 == "asserts" { n += $2 } END { print n + 0 }')
-vm_ok=$(grep -cE '^ok ' "$logs/vm.log" 2>/dev/null || true)
-vm_bad=$(grep -cE '^not ok ' "$logs/vm.log" 2>/dev/null || true)
-echo "CUnit assertions: $asserts; virtual machine tests: ${vm_ok:-0} ok, ${vm_bad:-0} not ok"
+vm=$(sed -n 's/^check-vm: \([0-9]* ok, [0-9]* not ok, in [0-9]* boots\)$/\1/p' "$logs/vm.log" 2>/dev/null)
+echo "CUnit assertions: $asserts; virtual machines: ${vm:-not run}"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
