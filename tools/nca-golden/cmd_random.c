@@ -15,6 +15,7 @@
 struct options {
 	uint64_t seed, count, lanes, elems;
 	int dtype;
+	bool plain;
 	const char *target, *output;
 };
 
@@ -67,7 +68,7 @@ static int make_cases(const struct options *o, const struct opcode_info *op,
 	struct ncagolden_case c = { .line = 0 };
 	struct gen g = { .s = mix(mix(o->seed) ^ op->opcode) | 1, .target = target,
 			 .lanes = (uint32_t)o->lanes, .elems = (uint32_t)o->elems,
-			 .dtype = o->dtype, .c = &c };
+			 .dtype = o->dtype, .plain = o->plain, .c = &c };
 	int code = 0;
 
 	for (uint64_t i = 0; i < o->count && !code; i++) {
@@ -142,6 +143,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "elems", required_argument, NULL, 'e' },
 		{ "dtype", required_argument, NULL, 'd' },
 		{ "target", required_argument, NULL, 't' },
+		{ "plain", no_argument, NULL, 'p' },
 		{ "output", required_argument, NULL, 'o' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -167,6 +169,9 @@ static int parse(int argc, char **argv, struct options *o)
 				code = complain(EXIT_USAGE, "There is no data type '%s'; there are fp32, "
 						"bf16, fp16, fp8e4m3, fp8e5m2, int8 to int32 and uint8 "
 						"to uint32.", optarg);
+			break;
+		case 'p':
+			o->plain = true;
 			break;
 		case 't':
 			o->target = optarg;

@@ -16,6 +16,7 @@ struct gen {
 	const struct nca_target *target;
 	uint32_t lanes, elems;		/* most partitions, most elements per partition */
 	int dtype;			/* of tensor operands; -1: any */
+	bool plain;			/* no semaphores, addresses in registers, TF32 */
 	uint32_t style;			/* enum style, drawn once a case */
 	uint32_t windows[2];		/* next free window of SBUF and PSUM */
 	struct ncagolden_case *c;

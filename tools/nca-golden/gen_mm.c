@@ -14,7 +14,7 @@ static enum kind pick_kind(struct gen *g)
 	if (g->dtype < 0)
 		return gen_below(g, KINDS);
 	if (g->dtype == NCA_FP32)
-		return gen_one_in(g, 4) ? TF32 : WHOLE;
+		return !g->plain && gen_one_in(g, 4) ? TF32 : WHOLE;
 	return g->dtype == NCA_INT8 || g->dtype == NCA_UINT8 ? INTEGER : NARROW;
 }
 

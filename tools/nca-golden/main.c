@@ -10,7 +10,8 @@ static const char usage[] =
 	"usage: nca-golden run FILE [--json]              execute the cases, compare with what they expect\n"
 	"       nca-golden fill FILE [-o OUT]             write the cases with what the model gives\n"
 	"       nca-golden random OPCODE [--seed N] [--count N] [--target nca1|nca2] [--lanes N]\n"
-	"                  [--elems N] [--dtype TYPE] [-o OUT]  make cases for an opcode, or for 'all'\n"
+	"                  [--elems N] [--dtype TYPE] [--plain] [-o OUT]\n"
+	"                                                 make cases for an opcode, or for 'all'\n"
 	"       nca-golden opcodes                        list the opcodes\n"
 	"FILE and OUT may be '-'. Exit codes: 0 all as expected, 1 failed, 2 usage, 6 bad file,\n"
 	"8 a case does not match. The file format: docs/golden-model.md.\n";

@@ -93,7 +93,7 @@ static int by_register(struct gen *g, uint32_t engine, uint32_t es, struct nca_a
 	int32_t value = (int32_t)(es * gen_below(g, 16)) - (int32_t)(es * 8);
 	int64_t offset = (int64_t)a->offset - value;
 
-	if (!gen_one_in(g, 8) || offset < 0 || reg >= NCA_REGISTERS)
+	if (g->plain || !gen_one_in(g, 8) || offset < 0 || reg >= NCA_REGISTERS)
 		return 0;
 	a->offset = (uint32_t)offset | (reg + 1) << 24;
 	return gen_register(g, engine, reg, (uint32_t)value);
@@ -177,7 +177,7 @@ int gen_sync(struct gen *g, struct nca_inst *in)
 	uint32_t sem = gen_below(g, g->target->semaphores), value = 1 + gen_below(g, 1000);
 	int ret;
 
-	if (!gen_one_in(g, 6))
+	if (g->plain || !gen_one_in(g, 6))
 		return 0;
 	in->wait[0] = (struct nca_wait){ .sem = (uint8_t)sem,
 					 .cond = gen_one_in(g, 2) ? NCA_WAIT_EQ : NCA_WAIT_GE };
