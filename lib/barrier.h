@@ -51,6 +51,20 @@ static inline void acc_flush_write_combining(void)
 #endif
 }
 
+/*
+ * After writing a line that the device reads next: let it leave this CPU's own
+ * caches for the shared one, where the reader finds it sooner than by asking us.
+ * A hint without effect on contents or order; a NOP where it is unknown.
+ */
+static inline void acc_hand_over_line(const void *line)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("cldemote %0" : : "m"(*(const char *)line));
+#else
+	(void)line;
+#endif
+}
+
 /* In a spin loop: leaves the pipeline and the other hyperthread some room. */
 static inline void acc_cpu_relax(void)
 {

@@ -115,7 +115,7 @@ int accel_launch_prepare(accel_launch *l, accel_queue *q, uint64_t cookie)
 			.report = l->report_va,
 		},
 	};
-	return 0;
+	return acc_queue_filled(e);
 }
 
 int accel_launch_submit(accel_launch *l, accel_queue *q, uint64_t cookie)

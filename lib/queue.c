@@ -46,7 +46,7 @@ int accel_queue_nop(accel_queue *q, uint64_t cookie)
 	if (!e)
 		return acc_queue_no_slot(q);
 	*e = (struct nca_sqe){ .opcode = NCA_SQE_NOP, .cookie = cookie };
-	return 0;
+	return acc_queue_filled(e);
 }
 
 int accel_queue_copy(accel_queue *q, uint64_t cookie, uint64_t dst, uint64_t src, uint64_t len)
@@ -57,7 +57,7 @@ int accel_queue_copy(accel_queue *q, uint64_t cookie, uint64_t dst, uint64_t src
 		return acc_queue_no_slot(q);
 	*e = (struct nca_sqe){ .opcode = NCA_SQE_COPY, .cookie = cookie,
 			       .copy = { .dst = dst, .src = src, .len = len } };
-	return 0;
+	return acc_queue_filled(e);
 }
 
 int accel_queue_fill(accel_queue *q, uint64_t cookie, uint64_t dst, uint32_t pattern, uint64_t len)
@@ -68,7 +68,7 @@ int accel_queue_fill(accel_queue *q, uint64_t cookie, uint64_t dst, uint32_t pat
 		return acc_queue_no_slot(q);
 	*e = (struct nca_sqe){ .opcode = NCA_SQE_FILL, .cookie = cookie,
 			       .fill = { .dst = dst, .len = len, .pattern = pattern } };
-	return 0;
+	return acc_queue_filled(e);
 }
 
 int accel_queue_sem_wait(accel_queue *q, uint64_t cookie, uint64_t va, uint64_t value)
@@ -79,7 +79,7 @@ int accel_queue_sem_wait(accel_queue *q, uint64_t cookie, uint64_t va, uint64_t 
 		return acc_queue_no_slot(q);
 	*e = (struct nca_sqe){ .opcode = NCA_SQE_SEM_WAIT, .cookie = cookie,
 			       .sem = { .va = va, .value = value } };
-	return 0;
+	return acc_queue_filled(e);
 }
 
 int accel_queue_sem_signal(accel_queue *q, uint64_t cookie, uint64_t va, uint64_t value, int add)
@@ -91,7 +91,7 @@ int accel_queue_sem_signal(accel_queue *q, uint64_t cookie, uint64_t va, uint64_
 	*e = (struct nca_sqe){ .opcode = NCA_SQE_SEM_SIGNAL, .cookie = cookie,
 			       .flags = add ? NCA_SQE_F_ADD : 0,
 			       .sem = { .va = va, .value = value } };
-	return 0;
+	return acc_queue_filled(e);
 }
 
 int accel_queue_timestamp(accel_queue *q, uint64_t cookie, uint64_t va)
@@ -102,7 +102,7 @@ int accel_queue_timestamp(accel_queue *q, uint64_t cookie, uint64_t va)
 		return acc_queue_no_slot(q);
 	*e = (struct nca_sqe){ .opcode = NCA_SQE_TIMESTAMP, .cookie = cookie,
 			       .timestamp = { .va = va } };
-	return 0;
+	return acc_queue_filled(e);
 }
 
 static __attribute__((cold)) int drop_prepared(struct accel_queue *q)
