@@ -31,7 +31,7 @@ $(GOLDEN_DIR)/array/Vtb: $(GOLDEN_RTL) $(GOLDEN_DPI)
 
 # The same with a mistake, to see that the check sees it: ties are rounded up.
 $(GOLDEN_DIR)/broken/Vtb: $(GOLDEN_RTL) $(GOLDEN_DPI)
-	$(call say,VERILOG,"$(GOLDEN_TEST)/rtl, broken")
+	$(call say,VERILOG,"$(GOLDEN_TEST)/rtl broken")
 	@mkdir -p $(@D)
 	$(Q)sed 's/round_up = .*/round_up = low[75];/' $(GOLDEN_TEST)/rtl/fp32_fma.v > $(@D)/fp32_fma.v
 	$(Q)! cmp -s $(GOLDEN_TEST)/rtl/fp32_fma.v $(@D)/fp32_fma.v
