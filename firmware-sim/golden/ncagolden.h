@@ -164,7 +164,7 @@ struct ncagolden_case {
 	struct ncagolden_fault fault;
 };
 
-/* What did not match; bits of up to 8 bytes around the first difference. */
+/* What did not match; the text has the four bytes around the first difference. */
 struct ncagolden_diff {
 	const struct ncagolden_data *expect;	/* NULL: see @text */
 	size_t where;				/* first byte of it that differs */

@@ -27,7 +27,7 @@ void bench_exit(int code);
 static struct ncagolden_reader *reader;
 static struct ncagolden *memory;
 static const struct ncagolden_case *current;
-static unsigned long cases, wrong, bits;
+static unsigned long cases, wrong;
 static bool broken;
 static unsigned long nans, infinities, denormals, zeroes, normals;
 
@@ -158,7 +158,6 @@ static void count(uint32_t v)
 {
 	uint32_t e = v >> 23 & 255, m = v & 0x7fffff;
 
-	bits += 32;
 	if (e == 255)
 		(*(m ? &nans : &infinities))++;
 	else if (e)
