@@ -128,7 +128,7 @@ all: lib programs
 .PHONY: help deps demo check check-unit check-asan check-tsan check-fuzz check-clang lint bench clean install
 
 help:
-	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^## //p' $(filter Makefile %.mk,$(MAKEFILE_LIST))
 
 ## make               build libraries and programs under build/
 ## make demo          install what it needs, build, classify 360 handwritten digits
