@@ -249,6 +249,7 @@ static void lone_transfer(uint32_t target, uint32_t queue, uint32_t nparts, uint
 
 static void dma(void)
 {
+	const struct nca_target *nca2 = nca_target_by_id(NCA_TARGET_NCA2);
 	struct nca_inst *in;
 	uint64_t alone, d;
 
@@ -276,10 +277,10 @@ static void dma(void)
 			wait_ge(in, i, 1);
 		}
 		run();
-		alone = 128 + 7280 + 128 * 800 + 112;
+		alone = 128 + nca2->dma_t0_ticks + 128 * nca2->dma_desc_ticks + nca2->sem_ticks;
 		CU_ASSERT_EQUAL(r.start[NCA_ENGINE_SCALAR][0], alone);
 		d = r.start[NCA_ENGINE_VECTOR][0] - alone;
-		CU_ASSERT_EQUAL(d, q ? 128 : 128 * 800);
+		CU_ASSERT_EQUAL(d, q ? 128 : 128 * nca2->dma_desc_ticks);
 	}
 
 	/* Two fast queues share what one slice of nca1's memory gives. */
@@ -333,13 +334,16 @@ static void same_time(void)
 /* More transfers than a queue holds: the stream stalls, nothing is lost. */
 static void full_queue(void)
 {
+	const struct nca_target *t = nca_target_by_id(NCA_TARGET_NCA2);
+
 	begin(NCA_TARGET_NCA2);
 	for (uint32_t i = 0; i < 200; i++)
 		update_add(emit_dma(&p, NCA_ENGINE_SYNC, true, NCA_MEM_SBUF, 0, 128, 0, 64, 0, 0, 0), 0, 1);
 	wait_ge(emit(&p, NCA_ENGINE_VECTOR, NCA_OP_NOP), 0, 200);
 	run();
-	CU_ASSERT_EQUAL(r.start[NCA_ENGINE_VECTOR][0], 128 + 7280 + 200ull * 128 * 800 + 112);
-	CU_ASSERT(r.report.stall_ticks[NCA_ENGINE_SYNC] > 100ull * 128 * 800);
+	CU_ASSERT_EQUAL(r.start[NCA_ENGINE_VECTOR][0],
+			128 + t->dma_t0_ticks + 200ull * 128 * t->dma_desc_ticks + t->sem_ticks);
+	CU_ASSERT(r.report.stall_ticks[NCA_ENGINE_SYNC] > 100ull * 128 * t->dma_desc_ticks);
 }
 
 void suite_timing(void)
