@@ -184,6 +184,8 @@ install: all
 	install $(addprefix $(BIN)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(ACCEL_SO) $(DESTDIR)$(LIBDIR)
 	ln -sf libaccel.so.0 $(DESTDIR)$(LIBDIR)/libaccel.so
+	install -m 644 $(LIB)/libncasim.a $(DESTDIR)$(LIBDIR)
+	install -m 644 firmware-sim/golden/ncagolden.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 lib/include/accel.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 include/nca/*.h $(DESTDIR)$(PREFIX)/include/nca
 	sed -e 's,@PREFIX@,$(PREFIX),g' -e 's,@LIBDIR@,$(LIBDIR),g' lib/libaccel.pc.in \

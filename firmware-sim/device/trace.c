@@ -47,6 +47,9 @@ struct trace *trace_open(const char *path, const struct nca_target *target)
 	static const char *const engine[NCA_ENGINES] = {
 		"tensor", "vector", "scalar", "gpsimd", "sync",
 	};
+	static const char *const wait[NCA_ENGINES] = {
+		"tensor waits", "vector waits", "scalar waits", "gpsimd waits", "sync waits",
+	};
 	struct trace *t = calloc(1, sizeof(*t));
 
 	if (!t)
@@ -66,7 +69,7 @@ struct trace *trace_open(const char *path, const struct nca_target *target)
 			if (!target->engine_ticks[e])
 				continue;
 			name(t, "thread_name", PID_CORE(c), TID_ENGINE(e), engine[e], 0);
-			name(t, "thread_name", PID_CORE(c), TID_WAIT(e), "semaphore wait, engine %u", e);
+			name(t, "thread_name", PID_CORE(c), TID_WAIT(e), wait[e], 0);
 		}
 		for (uint32_t d = 0; d < target->dma_engines; d++)
 			name(t, "thread_name", PID_CORE(c), TID_DMA(d), "DMA %u", d);
