@@ -204,7 +204,8 @@ static void published_times(void)
 		CU_ASSERT(run(&x, &m, true, false, &report));
 		ms = (double)report.ticks / (double)t->tick_hz * 1e3;
 		ratio = ms / nests[i].published_ms;
-		printf("  %-24s %6.2f ms, published %5.2f, ratio %.3f; tensor %4.1f%%, DMA %4.1f%% busy, %.2f GB\n",
+		printf("  %-24s %6.2f ms, published %5.2f, ratio %.3f; "
+		       "tensor %4.1f%%, DMA %4.1f%% busy, %.2f GB\n",
 		       nests[i].name, ms, nests[i].published_ms, ratio,
 		       100.0 * (double)report.busy_ticks[NCA_ENGINE_TENSOR] / (double)report.ticks,
 		       100.0 * (double)report.dma_busy_ticks / (double)report.ticks / t->dma_engines,
