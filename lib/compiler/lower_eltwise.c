@@ -158,7 +158,7 @@ static void activate_run(struct lower *l, const struct ir_op *op, const struct r
 static void scalar_run(struct lower *l, const struct ir_op *op, const struct run *r,
 		       uint64_t vector)
 {
-	struct mir_scalar s0 = { .kind = MIR_S_IMM, .imm = op->attr.imm }, s1 = { MIR_S_NONE };
+	struct mir_scalar s0 = { .kind = MIR_S_IMM, .imm = op->attr.imm }, s1 = { .kind = MIR_S_NONE };
 
 	if (ir_in(op, IR_TENSOR_SCALAR_VECTOR))
 		s0 = lower_column_scalar(l, vector + (uint64_t)r->cb * 4);

@@ -143,7 +143,7 @@ static struct ir_value *import_binary(struct onnx_node *n, const struct binary *
 	return v;
 }
 
-/* To float32, of float32 or of integer constants: exporters put it in front of bounds and factors. */
+/* To float32, of float32 or of integer constants: exporters put it in front of bounds. */
 static struct ir_value *import_cast(struct onnx_node *n)
 {
 	int64_t to = 0;

@@ -12,6 +12,7 @@ import sys
 import warnings
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -128,6 +129,43 @@ def elementwise():
     yield "bands_div_channels", Fn(lambda x: x / torch.tensor([2., 3., 5.]).view(3, 1, 1)), [(2, 3, 200, 160)]
 
 
+class Node(nn.Module):
+    """One ONNX node that the exporter would write as several, or another way."""
+
+    def __init__(self, fn, op_type, opset, **attributes):
+        super().__init__()
+        self.fn, self.op_type, self.opset, self.attributes = fn, op_type, opset, attributes
+
+    def forward(self, *x):
+        return self.fn(*x)
+
+    def write(self, x, path):
+        def info(name, shape):
+            return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+
+        names = [f"x{i}" for i in range(len(x))]
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node(self.op_type, names, ["y"], **self.attributes)], self.op_type,
+            [info(n, t.shape) for n, t in zip(names, x)], [info("y", self(*x).shape)])
+        onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", self.opset)]), path)
+
+
+def nodes():
+    shape = (2, 140, 5, 6)
+    yield "node_gelu", Node(F.gelu, "Gelu", 20), [shape]
+    yield "node_gelu_tanh", Node(lambda x: F.gelu(x, approximate="tanh"), "Gelu", 20, approximate="tanh"), [shape]
+    yield "node_mish", Node(F.mish, "Mish", 18), [shape]
+    yield "node_hard_sigmoid", Node(lambda x: torch.clamp(0.3 * x + 0.4, 0, 1), "HardSigmoid", 13, alpha=0.3, beta=0.4), [shape]
+    yield "node_hard_swish", Node(F.hardswish, "HardSwish", 14), [shape]
+    yield "node_selu", Node(lambda x: 2 * F.elu(x, 1.5), "Selu", 13, alpha=1.5, gamma=2.0), [shape]
+    yield "node_reciprocal", Node(lambda x: 1 / x, "Reciprocal", 13), [(1, 1, 1, 3)]
+    yield "node_clip_attributes", Node(lambda x: torch.clamp(x, -1, 0.5), "Clip", 6, min=-1.0, max=0.5), [shape]
+    yield "node_clip_inputs", Node(lambda x, a, b: torch.minimum(torch.maximum(x, a), b), "Clip", 13), [shape, (), ()]
+    yield "node_sum", Node(lambda a, b, c: a + b + c, "Sum", 13), [shape, (140, 1, 1), shape]
+    yield "node_max", Node(lambda a, b, c: torch.maximum(torch.maximum(a, b), c), "Max", 13), [shape, shape, (1,)]
+    yield "node_min", Node(lambda a: a, "Min", 13), [shape]
+
+
 def models():
     conv = nn.Conv2d
     yield "resnet", ResNet(), [(1, 3, 64, 64)]
@@ -193,6 +231,7 @@ def models():
     yield "reshape_in", Fn(lambda l, x: l(x.reshape(4, 30)), nn.Linear(30, 20)), [(2, 60)]
     yield "input_as_output", Fn(lambda x: (x.reshape(6, 4), F.relu(x))), [(2, 12)]
     yield from elementwise()
+    yield from nodes()
     # Larger than nca1's SBUF: worked on in bands of rows.
     yield "bands_conv", nn.Sequential(conv(3, 8, 5, padding=2), nn.ReLU(), conv(8, 8, 3, padding=1, stride=2),
                                       nn.ReLU(), nn.MaxPool2d(3, 2, 1), conv(8, 3, 3)), [(1, 3, 172, 190)]
@@ -229,9 +268,12 @@ def main():
             x = [t.bfloat16().float() for t in x]
         with torch.no_grad():
             y = net(*x)
-        torch.onnx.export(net, tuple(x), str(out / f"{name}.onnx"), opset_version=13,
-                          input_names=[f"x{i}" for i in range(len(x))],
-                          training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
+        if isinstance(net, Node):
+            net.write(x, out / f"{name}.onnx")
+        else:
+            torch.onnx.export(net, tuple(x), str(out / f"{name}.onnx"), opset_version=13,
+                              input_names=[f"x{i}" for i in range(len(x))],
+                              training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
         for i, t in enumerate(x):
             np.save(out / f"{name}.in{i}.npy", t.numpy())
         for i, t in enumerate(y if isinstance(y, tuple) else (y,)):
