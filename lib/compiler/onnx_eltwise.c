@@ -183,8 +183,7 @@ static struct ir_value *import_neg(struct onnx_node *n)
 
 static struct ir_value *hard_sigmoid(struct onnx_node *n, float alpha, float beta)
 {
-	struct ir_value *v =
-		with_scalars(n, n->in[0], NCA_ALU_MUL, alpha, NCA_ALU_ADD, beta);
+	struct ir_value *v = with_scalars(n, n->in[0], NCA_ALU_MUL, alpha, NCA_ALU_ADD, beta);
 
 	return with_scalars(n, v, NCA_ALU_MAX, 0.0f, NCA_ALU_MIN, 1.0f);
 }

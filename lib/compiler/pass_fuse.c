@@ -70,9 +70,9 @@ static void fuse_scalars(struct ir_graph *g, struct ir_op *second)
 {
 	struct ir_op *first = ir_in(second, IR_TENSOR_SCALAR_X)->def;
 
-	if (!first || first->opcode != IR_TENSOR_SCALAR || first->attr.alu1 ||
-	    second->attr.alu1 || second->attr.reverse ||
-	    ir_in(second, IR_TENSOR_SCALAR_VECTOR) || ir_single_user(g, first->out) != second)
+	if (!first || first->opcode != IR_TENSOR_SCALAR || first->attr.alu1 || second->attr.alu1 ||
+	    second->attr.reverse || ir_in(second, IR_TENSOR_SCALAR_VECTOR) ||
+	    ir_single_user(g, first->out) != second)
 		return;
 	first->attr.alu1 = second->attr.alu;
 	first->attr.imm1 = second->attr.imm;
