@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <nca/isa.h>
+
 #include "cc.h"
 
 #define IR_MAX_RANK 8
@@ -92,9 +94,13 @@ struct ir_attrs {
 	bool coerce_2d;			/* SOFTMAX before opset 13 */
 	bool allow_zero;		/* RESHAPE */
 	bool trans_a, trans_b;		/* GEMM, MATMUL */
-	float alpha, beta;		/* GEMM */
+	float alpha, beta;		/* GEMM; ACTIVATE: alpha */
 	float epsilon;			/* BATCH_NORM */
 	int64_t perm[IR_MAX_RANK];	/* TRANSPOSE */
+	enum nca_func func;		/* ACTIVATE */
+	enum nca_alu alu, alu1;		/* TENSOR_TENSOR: alu; TENSOR_SCALAR: (x alu imm) alu1 imm1 */
+	float imm, imm1;		/* TENSOR_SCALAR; a vector operand stands in for imm */
+	bool reverse;			/* TENSOR_SCALAR: imm alu x */
 	bool relu;			/* core operators: clamp the result at zero */
 };
 
@@ -104,6 +110,7 @@ enum {
 	IR_GEMM_A = 0, IR_GEMM_B, IR_GEMM_C,
 	IR_BN_X = 0, IR_BN_SCALE, IR_BN_SHIFT, IR_BN_MEAN, IR_BN_VAR,
 	IR_AFFINE_X = 0, IR_AFFINE_SCALE, IR_AFFINE_SHIFT,
+	IR_TENSOR_SCALAR_X = 0, IR_TENSOR_SCALAR_VECTOR,
 	IR_RESHAPE_X = 0, IR_RESHAPE_SHAPE,
 };
 

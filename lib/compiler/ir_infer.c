@@ -381,13 +381,23 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		t = infer_matmul(g, op);
 		break;
 	case IR_ADD:
-		t = broadcast(g, op, f32_operand(g, op, 0), f32_operand(g, op, 1), 0);
+	case IR_TENSOR_TENSOR:
+		x = f32_operand(g, op, 1);
+		if (op->onnx_type && !strcmp(op->onnx_type, "Clip") && ir_type_elements(x) != 1)
+			ir_unsupported(g, op, "its bounds must be scalars");
+		t = broadcast(g, op, f32_operand(g, op, 0), x, 0);
+		break;
+	case IR_TENSOR_SCALAR:
+		t = ir_in(op, IR_TENSOR_SCALAR_VECTOR) ? infer_channels(g, op, 1) :
+							 *f32_operand(g, op, 0);
 		break;
 	case IR_RELU:
+	case IR_ACTIVATE:
 		t = *f32_operand(g, op, 0);
 		break;
 	case IR_IDENTITY:
-		t = *operand(g, op, 0);
+		t = op->onnx_type && !strcmp(op->onnx_type, "Cast") ? *f32_operand(g, op, 0) :
+								      *operand(g, op, 0);
 		break;
 	case IR_SOFTMAX:
 		t = *f32_operand(g, op, 0);

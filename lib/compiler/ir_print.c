@@ -77,6 +77,42 @@ static void print_window(const struct ir_window *w, FILE *out)
 		w->count_include_pad ? " count_include_pad" : "");
 }
 
+static const char *const alus[NCA_ALU_COUNT] = {
+	[NCA_ALU_ADD] = "add", [NCA_ALU_SUB] = "sub", [NCA_ALU_MUL] = "mul",
+	[NCA_ALU_DIV] = "div", [NCA_ALU_MAX] = "max", [NCA_ALU_MIN] = "min",
+	[NCA_ALU_POW] = "pow",
+};
+
+static const char *const funcs[NCA_FUNC_COUNT] = {
+	[NCA_FUNC_LRELU] = "leaky_relu", [NCA_FUNC_EXP] = "exp",
+	[NCA_FUNC_LOG] = "log",		 [NCA_FUNC_SIGMOID] = "sigmoid",
+	[NCA_FUNC_TANH] = "tanh",	 [NCA_FUNC_GELU] = "gelu",
+	[NCA_FUNC_GELU_TANH] = "gelu_tanh", [NCA_FUNC_SOFTPLUS] = "softplus",
+	[NCA_FUNC_SQRT] = "sqrt",	 [NCA_FUNC_SQUARE] = "square",
+	[NCA_FUNC_ERF] = "erf",		 [NCA_FUNC_SIN] = "sin",
+	[NCA_FUNC_MISH] = "mish",	 [NCA_FUNC_ABS] = "abs",
+	[NCA_FUNC_SIGN] = "sign",	 [NCA_FUNC_RECIPROCAL] = "reciprocal",
+	[NCA_FUNC_COS] = "cos",		 [NCA_FUNC_ELU] = "elu",
+	[NCA_FUNC_FLOOR] = "floor",	 [NCA_FUNC_CEIL] = "ceil",
+	[NCA_FUNC_ROUND] = "round",
+};
+
+static const char *known(const char *name)
+{
+	return name ? name : "?";
+}
+
+static void print_scalars(const struct ir_op *op, FILE *out)
+{
+	const struct ir_attrs *a = &op->attr;
+
+	fprintf(out, " %s%s", a->reverse ? "reverse_" : "", known(alus[a->alu]));
+	if (!ir_in(op, IR_TENSOR_SCALAR_VECTOR))
+		fprintf(out, " %g", (double)a->imm);
+	if (a->alu1)
+		fprintf(out, " %s %g", known(alus[a->alu1]), (double)a->imm1);
+}
+
 static void print_attrs(const struct ir_op *op, FILE *out)
 {
 	const struct ir_attrs *a = &op->attr;
@@ -102,6 +138,17 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 	case IR_FLATTEN:
 	case IR_SOFTMAX:
 		fprintf(out, " axis=%" PRId64, a->axis);
+		break;
+	case IR_ACTIVATE:
+		fprintf(out, " %s", known(funcs[a->func]));
+		if (a->func == NCA_FUNC_LRELU || a->func == NCA_FUNC_ELU)
+			fprintf(out, " alpha=%g", (double)a->alpha);
+		break;
+	case IR_TENSOR_SCALAR:
+		print_scalars(op, out);
+		break;
+	case IR_TENSOR_TENSOR:
+		fprintf(out, " %s", known(alus[a->alu]));
 		break;
 	case IR_BATCH_NORM:
 		fprintf(out, " epsilon=%g", (double)a->epsilon);

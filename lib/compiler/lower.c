@@ -19,6 +19,9 @@ static void lower_op(struct lower *l, struct ir_op *op)
 		break;
 	case IR_ADD:
 	case IR_RELU:
+	case IR_ACTIVATE:
+	case IR_TENSOR_SCALAR:
+	case IR_TENSOR_TENSOR:
 	case IR_AFFINE:
 		lower_elementwise(l, op);
 		break;

@@ -143,7 +143,7 @@ void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *fr
 /* ---- one operator each ---- */
 void lower_conv(struct lower *l, struct ir_op *op);
 void lower_pool(struct lower *l, struct ir_op *op);
-void lower_elementwise(struct lower *l, struct ir_op *op);	/* ADD, RELU, AFFINE */
+void lower_elementwise(struct lower *l, struct ir_op *op);	/* ADD, RELU, AFFINE, ... */
 void lower_softmax(struct lower *l, struct ir_op *op);
 void lower_matmul(struct lower *l, struct ir_op *op);
 void lower_reshape(struct lower *l, struct ir_op *op);

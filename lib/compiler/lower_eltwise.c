@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <string.h>
+
 #include "lower.h"
 
 #define CHUNK 2048	/* elements per partition and instruction, so that engines can take turns */
@@ -93,8 +95,15 @@ static void operand(struct lower *l, struct ir_op *op, int slot, const struct ro
 	lower_load_rows(l, r, &from, stride, v->name);
 }
 
-static void add_run(struct lower *l, const struct ir_op *op, const struct run *r)
+static bool has_two_tensors(const struct ir_op *op)
 {
+	return op->opcode == IR_ADD || op->opcode == IR_TENSOR_TENSOR;
+}
+
+static void tensor_run(struct lower *l, const struct ir_op *op, const struct run *r)
+{
+	enum nca_alu alu = op->opcode == IR_ADD ? NCA_ALU_ADD : op->attr.alu;
+
 	for (int64_t at = 0; at < r->n; at += CHUNK) {
 		int64_t n = min64(CHUNK, r->n - at);
 		struct mir_tile a = piece(l, r->a.buf, r->at_a, at, n, r->parts);
@@ -105,7 +114,7 @@ static void add_run(struct lower *l, const struct ir_op *op, const struct run *r
 				     .dst = &y,
 				     .src0 = &a,
 				     .src1 = &b,
-				     .op0 = NCA_ALU_ADD };
+				     .op0 = alu };
 
 		mir_elementwise(l->m, &ew);
 		if (op->attr.relu)
@@ -121,6 +130,55 @@ static void relu_run(struct lower *l, const struct run *r)
 		struct mir_tile y = piece(l, r->y.buf, r->at_y, at, n, r->parts);
 
 		lower_clamp(l, &y, &x);
+	}
+}
+
+static void activate_run(struct lower *l, const struct ir_op *op, const struct run *r)
+{
+	uint32_t param = 0;
+
+	/* Only these two take a parameter; the device wants it to be zero otherwise. */
+	if (op->attr.func == NCA_FUNC_LRELU || op->attr.func == NCA_FUNC_ELU)
+		memcpy(&param, &op->attr.alpha, sizeof(param));
+	for (int64_t at = 0; at < r->n; at += CHUNK) {
+		int64_t n = min64(CHUNK, r->n - at);
+		struct mir_tile x = piece(l, r->a.buf, r->at_a, at, n, r->parts);
+		struct mir_tile y = piece(l, r->y.buf, r->at_y, at, n, r->parts);
+		struct mir_ew ew = { .engine = NCA_ENGINE_SCALAR,
+				     .opcode = NCA_OP_ACTIVATE,
+				     .dst = &y,
+				     .src0 = &x,
+				     .func = op->attr.func,
+				     .param = param };
+
+		mir_elementwise(l->m, &ew);
+	}
+}
+
+static void scalar_run(struct lower *l, const struct ir_op *op, const struct run *r,
+		       uint64_t vector)
+{
+	struct mir_scalar s0 = { .kind = MIR_S_IMM, .imm = op->attr.imm }, s1 = { .kind = MIR_S_NONE };
+
+	if (ir_in(op, IR_TENSOR_SCALAR_VECTOR))
+		s0 = lower_column_scalar(l, vector + (uint64_t)r->cb * 4);
+	if (op->attr.alu1)
+		s1 = (struct mir_scalar) { .kind = MIR_S_IMM, .imm = op->attr.imm1 };
+	for (int64_t at = 0; at < r->n; at += CHUNK) {
+		int64_t n = min64(CHUNK, r->n - at);
+		struct mir_tile x = piece(l, r->a.buf, r->at_a, at, n, r->parts);
+		struct mir_tile y = piece(l, r->y.buf, r->at_y, at, n, r->parts);
+		struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR,
+				     .opcode = NCA_OP_TENSOR_SCALAR,
+				     .dst = &y,
+				     .src0 = &x,
+				     .s0 = s0,
+				     .op0 = op->attr.alu,
+				     .s1 = s1,
+				     .op1 = op->attr.alu1,
+				     .flags = op->attr.reverse ? NCA_F_REVERSE0 : 0 };
+
+		mir_elementwise(l->m, &ew);
 	}
 }
 
@@ -147,7 +205,7 @@ static void affine_run(struct lower *l, const struct ir_op *op, const struct run
 static void lower_run(struct lower *l, struct ir_op *op, const struct rows *y,
 		      const uint64_t columns[2])
 {
-	bool two = op->opcode == IR_ADD;
+	bool two = has_two_tensors(op);
 	struct run r = { .cb = y->cb0,
 			 .parts = block_parts(y->s.c, y->cb0),
 			 .n = y->nn * y->rows * y->s.w };
@@ -162,9 +220,13 @@ static void lower_run(struct lower *l, struct ir_op *op, const struct rows *y,
 	r.at_b = two ? lower_rows_at(l, &r.b, y->cb0, y->n0, y->r0, 0) : 0;
 	r.at_y = lower_rows_at(l, &r.y, y->cb0, y->n0, y->r0, 0);
 	if (two)
-		add_run(l, op, &r);
+		tensor_run(l, op, &r);
 	else if (op->opcode == IR_RELU)
 		relu_run(l, &r);
+	else if (op->opcode == IR_ACTIVATE)
+		activate_run(l, op, &r);
+	else if (op->opcode == IR_TENSOR_SCALAR)
+		scalar_run(l, op, &r, columns[0]);
 	else
 		affine_run(l, op, &r, columns[0], columns[1]);
 	lower_finish_rows(l, op->out, &r.y);
@@ -175,13 +237,15 @@ void lower_elementwise(struct lower *l, struct ir_op *op)
 	struct rows y = lower_all_rows(op->out);
 	int64_t cblocks = y.ncb, step = (int64_t)lower_band_bytes(l->m->target) / (y.s.w * l->elem);
 	bool banded = lower_is_banded(l, op->out) || lower_is_banded(l, ir_in(op, 0)) ||
-		      (op->opcode == IR_ADD && lower_is_banded(l, ir_in(op, 1)));
+		      (has_two_tensors(op) && lower_is_banded(l, ir_in(op, 1)));
 	uint64_t columns[2] = { 0, 0 };
 
 	if (op->opcode == IR_AFFINE) {
 		columns[0] = lower_column(l, ir_in(op, IR_AFFINE_SCALE));
 		columns[1] = lower_column(l, ir_in(op, IR_AFFINE_SHIFT));
 	}
+	if (op->opcode == IR_TENSOR_SCALAR && ir_in(op, IR_TENSOR_SCALAR_VECTOR))
+		columns[0] = lower_column(l, ir_in(op, IR_TENSOR_SCALAR_VECTOR));
 	y.ncb = 1;
 	for (y.cb0 = 0; y.cb0 < cblocks; y.cb0++) {
 		if (!banded) {

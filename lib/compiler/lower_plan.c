@@ -51,12 +51,15 @@ static bool reads_in_sbuf(const struct ir_op *op, int slot)
 		return slot == IR_CONV_RESIDUAL ||
 		       (slot == IR_CONV_X && !lower_conv_packs(op, made_in_dram(v)));
 	case IR_ADD:
+	case IR_TENSOR_TENSOR:
 		/* A broadcast operand is brought in the shape of the result, for this operator
 		 * only. */
 		return true;
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:
 	case IR_RELU:
+	case IR_ACTIVATE:
+	case IR_TENSOR_SCALAR:
 	case IR_AFFINE:
 		return slot == 0;
 	default:

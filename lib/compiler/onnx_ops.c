@@ -357,11 +357,6 @@ static struct ir_value *import_matmul(struct onnx_node *n)
 	return import_simple(n, IR_MATMUL, 2);
 }
 
-static struct ir_value *import_add(struct onnx_node *n)
-{
-	return import_simple(n, IR_ADD, 2);
-}
-
 static struct ir_value *import_relu(struct onnx_node *n)
 {
 	return import_simple(n, IR_RELU, 1);
@@ -391,7 +386,6 @@ static const struct {
 	const char *type;
 	struct ir_value *(*import)(struct onnx_node *n);
 } importers[] = {
-	{ "Add", import_add },
 	{ "AveragePool", import_avg_pool },
 	{ "BatchNormalization", import_batch_norm },
 	{ "Constant", import_constant },
@@ -413,15 +407,19 @@ static const struct {
 struct ir_value *onnx_import_node(struct onnx_node *n)
 {
 	const char *domain = n->proto->domain;
+	struct ir_value *v;
 
 	if (domain && domain[0] && strcmp(domain, "ai.onnx"))
 		onnx_node_fail(n, "operators of the domain '%.80s' cannot be compiled", domain);
 	for (size_t i = 0; i < sizeof(importers) / sizeof(importers[0]); i++) {
-		struct ir_value *v;
-
 		if (!n->proto->op_type || strcmp(importers[i].type, n->proto->op_type))
 			continue;
 		v = importers[i].import(n);
+		onnx_attrs_done(n);
+		return v;
+	}
+	v = onnx_import_elementwise(n);
+	if (v) {
 		onnx_attrs_done(n);
 		return v;
 	}

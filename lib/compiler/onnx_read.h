@@ -39,6 +39,8 @@ struct onnx_node {
 
 /* Build the IR of one node; returns its first result. */
 struct ir_value *onnx_import_node(struct onnx_node *n);
+/* Likewise, or NULL if it is none of the operators that work element by element. */
+struct ir_value *onnx_import_elementwise(struct onnx_node *n);
 
 _Noreturn void onnx_node_fail(const struct onnx_node *n, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

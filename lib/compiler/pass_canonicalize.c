@@ -194,6 +194,54 @@ static struct ir_value *addition(struct ir_graph *g, struct ir_op *op)
 	return NULL;
 }
 
+static struct ir_value *with_constant(struct ir_graph *g, struct ir_op *op, struct ir_value *x,
+				      struct ir_value *vector, float imm, bool reverse)
+{
+	struct ir_attrs attr = { .alu = op->attr.alu, .imm = imm, .reverse = reverse };
+	struct ir_value *in[2] = { x, vector };
+
+	return pass_op(g, IR_TENSOR_SCALAR, op, vector ? 2 : 1, in, &attr, op)->out;
+}
+
+/* x - c, c - x and x * c as affine maps, which a convolution before them can take. */
+static struct ir_value *as_affine(struct ir_graph *g, struct ir_op *op, struct ir_value *x,
+				  struct ir_value *vector, bool reverse)
+{
+	int64_t n = x->type.dim[1];
+
+	if (op->attr.alu == NCA_ALU_MUL)
+		return affine(g, op, x, vector, filled(g, n, 0.0f));
+	return affine(g, op, x, filled(g, n, reverse ? -1.0f : 1.0f),
+		      reverse ? vector : scaled(g, vector, -1.0f));
+}
+
+/* As addition(): a constant that is one number or one per channel needs no tensor. */
+static struct ir_value *tensor_tensor(struct ir_graph *g, struct ir_op *op)
+{
+	for (int i = 0; i < 2; i++) {
+		struct ir_value *x = ir_in(op, i), *c = ir_in(op, 1 - i), *vector = NULL;
+		bool reverse = i == 1, linear = op->attr.alu == NCA_ALU_SUB ||
+						op->attr.alu == NCA_ALU_MUL;
+
+		if (ir_is_const(x) || !ir_is_const(c) ||
+		    !ir_type_equal(&x->type, &op->out->type))
+			continue;
+		if (x->type.rank >= 2)
+			vector = as_vector(g, c, &x->type, 1);
+		if (vector && linear)
+			return as_affine(g, op, x, vector, reverse);
+		if (ir_type_elements(&c->type) > 1)
+			return vector ? with_constant(g, op, x, vector, 0.0f, reverse) : NULL;
+		if (op->attr.alu == NCA_ALU_POW && !reverse && c->data.f32[0] == 2.0f) {
+			struct ir_attrs square = { .func = NCA_FUNC_SQUARE };
+
+			return pass_op(g, IR_ACTIVATE, op, 1, &x, &square, op)->out;
+		}
+		return with_constant(g, op, x, NULL, c->data.f32[0], reverse);
+	}
+	return NULL;
+}
+
 static struct ir_value *global_pool(struct ir_graph *g, struct ir_op *op)
 {
 	struct ir_value *x = ir_in(op, 0), *y;
@@ -296,6 +344,9 @@ void pass_canonicalize(struct ir_graph *g)
 			break;
 		case IR_ADD:
 			v = addition(g, op);
+			break;
+		case IR_TENSOR_TENSOR:
+			v = tensor_tensor(g, op);
 			break;
 		case IR_GLOBAL_AVG_POOL:
 			v = global_pool(g, op);

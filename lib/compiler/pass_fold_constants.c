@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <math.h>
 #include <string.h>
 
 #include "pass.h"
@@ -31,8 +32,29 @@ static void broadcast_strides(const struct ir_type *from, const struct ir_type *
 	}
 }
 
-static const float *fold_add(struct ir_graph *g, const struct ir_op *op)
+static float calculate(enum nca_alu alu, float a, float b)
 {
+	switch (alu) {
+	case NCA_ALU_SUB:
+		return a - b;
+	case NCA_ALU_MUL:
+		return a * b;
+	case NCA_ALU_DIV:
+		return a / b;
+	case NCA_ALU_MAX:
+		return a > b || a != a ? a : b;
+	case NCA_ALU_MIN:
+		return a < b || a != a ? a : b;
+	case NCA_ALU_POW:
+		return powf(a, b);
+	default:
+		return a + b;
+	}
+}
+
+static const float *fold_binary(struct ir_graph *g, const struct ir_op *op)
+{
+	enum nca_alu alu = op->opcode == IR_ADD ? NCA_ALU_ADD : op->attr.alu;
 	const struct ir_type *t = &op->out->type;
 	const float *a = ir_in(op, 0)->data.f32, *b = ir_in(op, 1)->data.f32;
 	int64_t sa[IR_MAX_RANK], sb[IR_MAX_RANK], n = ir_type_elements(t);
@@ -48,7 +70,7 @@ static const float *fold_add(struct ir_graph *g, const struct ir_op *op)
 			ib += rest % t->dim[d] * sb[d];
 			rest /= t->dim[d];
 		}
-		y[i] = a[ia] + b[ib];
+		y[i] = calculate(alu, a[ia], b[ib]);
 	}
 	return y;
 }
@@ -98,7 +120,8 @@ static struct ir_value *fold(struct ir_graph *g, const struct ir_op *op)
 		data.f32 = ir_type_elements(t) <= MAX_FOLDED_ELEMENTS ? fold_relu(g, op) : NULL;
 		break;
 	case IR_ADD:
-		data.f32 = ir_type_elements(t) <= MAX_FOLDED_ELEMENTS ? fold_add(g, op) : NULL;
+	case IR_TENSOR_TENSOR:
+		data.f32 = ir_type_elements(t) <= MAX_FOLDED_ELEMENTS ? fold_binary(g, op) : NULL;
 		break;
 	default:
 		break;

@@ -6,6 +6,7 @@ static bool can_clamp(const struct ir_op *op)
 	switch (op->opcode) {
 	case IR_CONV:
 	case IR_ADD:
+	case IR_TENSOR_TENSOR:
 	case IR_AFFINE:
 	case IR_MATMUL:
 		return !op->attr.relu;
@@ -64,6 +65,20 @@ static void fuse_add(struct ir_graph *g, struct ir_op *add)
 	ir_op_erase(g, best);
 }
 
+/* (x a s) b t with two numbers is one instruction. */
+static void fuse_scalars(struct ir_graph *g, struct ir_op *second)
+{
+	struct ir_op *first = ir_in(second, IR_TENSOR_SCALAR_X)->def;
+
+	if (!first || first->opcode != IR_TENSOR_SCALAR || first->attr.alu1 || second->attr.alu1 ||
+	    second->attr.reverse || ir_in(second, IR_TENSOR_SCALAR_VECTOR) ||
+	    ir_single_user(g, first->out) != second)
+		return;
+	first->attr.alu1 = second->attr.alu;
+	first->attr.imm1 = second->attr.imm;
+	pass_replace(g, second, first->out);
+}
+
 void pass_fuse_epilogues(struct ir_graph *g)
 {
 	struct ir_op *next;
@@ -77,5 +92,7 @@ void pass_fuse_epilogues(struct ir_graph *g)
 		next = op->next;
 		if (op->opcode == IR_RELU)
 			fuse_relu(g, op);
+		else if (op->opcode == IR_TENSOR_SCALAR)
+			fuse_scalars(g, op);
 	}
 }

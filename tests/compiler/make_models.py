@@ -12,6 +12,7 @@ import sys
 import warnings
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -78,6 +79,93 @@ def randomise(net):
                 m.bias.uniform_(-0.5, 0.5)
 
 
+def positive(x):
+    """Away from zero, where quotients and powers would magnify the rounding of the input."""
+    return x.abs() + 0.5
+
+
+def elementwise():
+    vector, shape = torch.linspace(0.5, 3, 140).view(140, 1, 1), (2, 140, 5, 6)
+    unary = {
+        "abs": torch.abs, "cos": torch.cos, "elu": lambda x: F.elu(x, 0.7), "erf": torch.erf, "exp": torch.exp,
+        "gelu": F.gelu, "hard_sigmoid": F.hardsigmoid, "hard_swish": F.hardswish,
+        "leaky_relu": lambda x: F.leaky_relu(x, 0.2), "log": lambda x: torch.log(positive(x)), "mish": F.mish,
+        "neg": torch.neg, "reciprocal": lambda x: torch.reciprocal(positive(x)), "selu": F.selu,
+        "sigmoid": torch.sigmoid, "silu": F.silu, "sin": torch.sin, "softplus": F.softplus,
+        "sqrt": lambda x: torch.sqrt(positive(x)), "square": lambda x: x ** 2, "tanh": torch.tanh,
+        "cube": lambda x: x ** 3, "clip": lambda x: torch.clamp(x, -0.5, 0.75),
+        "clip_low": lambda x: torch.clamp(x, min=0.25), "relu6": F.relu6,
+    }
+    for name, fn in unary.items():
+        yield name, Fn(fn), [shape]
+    # Steps are compared exactly, so their inputs are what BF16 can hold (see main).
+    for name in ("ceil", "floor", "round", "sign"):
+        yield f"step_{name}", Fn(getattr(torch, name)), [shape]
+    yield "sigmoid_1d", nn.Sigmoid(), [(500,)]
+    yield "tanh_5d", nn.Tanh(), [(2, 3, 4, 5, 6)]
+    yield "conv_sigmoid", nn.Sequential(nn.Conv2d(9, 130, 3), nn.Sigmoid(), nn.Conv2d(130, 5, 1), nn.Tanh()), \
+        [(1, 9, 7, 7)]
+    yield "lstm_cell", Fn(lambda i, f, g, o, x, c: torch.sigmoid(o(x)) * torch.tanh(
+        torch.sigmoid(f(x)) * c + torch.sigmoid(i(x)) * torch.tanh(g(x))), *(nn.Linear(20, 150) for _ in range(4))), \
+        [(3, 20), (3, 150)]
+    binary = {
+        "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
+        "min": torch.minimum, "max": torch.maximum, "pow": torch.pow,
+    }
+    for name, fn in binary.items():
+        yield name, Fn(lambda a, b, fn=fn: fn(positive(a), positive(b))), [shape, shape]
+        yield f"{name}_channels", Fn(lambda x, fn=fn: fn(positive(x), vector)), [shape]
+        yield f"{name}_channels_left", Fn(lambda x, fn=fn: fn(vector, positive(x))), [shape]
+        yield f"{name}_scalar", Fn(lambda x, fn=fn: fn(positive(x), torch.tensor(1.5))), [shape]
+        yield f"{name}_scalar_left", Fn(lambda x, fn=fn: fn(torch.tensor(1.5), positive(x))), [shape]
+        yield f"{name}_scalar_1d", Fn(lambda x, fn=fn: fn(torch.tensor(1.5), positive(x))), [(300,)]
+        yield f"{name}_broadcast", Fn(lambda a, b, fn=fn: fn(positive(a), positive(b))), [(2, 6, 5, 4), (6, 1, 4)]
+        yield f"{name}_rows", Fn(lambda x, fn=fn: fn(positive(x), torch.linspace(1, 2, 7))), [(2, 5, 7)]
+        yield f"{name}_relu", Fn(lambda a, b, fn=fn: F.relu(fn(a.abs(), b))), [(2, 6, 5, 4), (2, 6, 5, 4)]
+    yield "conv_scaled", Fn(lambda c, x: 3 - c(x) * vector, nn.Conv2d(9, 140, 3)), [(1, 9, 7, 6)]
+    yield "scalars", Fn(lambda x: torch.clamp(6 / (positive(x) / 3), 1, 4)), [shape]
+    yield "bands_sigmoid", Fn(lambda x: torch.sigmoid(x) / 3), [(1, 2, 260, 200)]
+    yield "bands_mul", Fn(lambda a, b: a * b), [(2, 3, 170, 180), (2, 3, 170, 180)]
+    yield "bands_div_channels", Fn(lambda x: x / torch.tensor([2., 3., 5.]).view(3, 1, 1)), [(2, 3, 200, 160)]
+
+
+class Node(nn.Module):
+    """One ONNX node that the exporter would write as several, or another way."""
+
+    def __init__(self, fn, op_type, opset, **attributes):
+        super().__init__()
+        self.fn, self.op_type, self.opset, self.attributes = fn, op_type, opset, attributes
+
+    def forward(self, *x):
+        return self.fn(*x)
+
+    def write(self, x, path):
+        def info(name, shape):
+            return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+
+        names = [f"x{i}" for i in range(len(x))]
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node(self.op_type, names, ["y"], **self.attributes)], self.op_type,
+            [info(n, t.shape) for n, t in zip(names, x)], [info("y", self(*x).shape)])
+        onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", self.opset)]), path)
+
+
+def nodes():
+    shape = (2, 140, 5, 6)
+    yield "node_gelu", Node(F.gelu, "Gelu", 20), [shape]
+    yield "node_gelu_tanh", Node(lambda x: F.gelu(x, approximate="tanh"), "Gelu", 20, approximate="tanh"), [shape]
+    yield "node_mish", Node(F.mish, "Mish", 18), [shape]
+    yield "node_hard_sigmoid", Node(lambda x: torch.clamp(0.3 * x + 0.4, 0, 1), "HardSigmoid", 13, alpha=0.3, beta=0.4), [shape]
+    yield "node_hard_swish", Node(F.hardswish, "HardSwish", 14), [shape]
+    yield "node_selu", Node(lambda x: 2 * F.elu(x, 1.5), "Selu", 13, alpha=1.5, gamma=2.0), [shape]
+    yield "node_reciprocal", Node(lambda x: 1 / x, "Reciprocal", 13), [(1, 1, 1, 3)]
+    yield "node_clip_attributes", Node(lambda x: torch.clamp(x, -1, 0.5), "Clip", 6, min=-1.0, max=0.5), [shape]
+    yield "node_clip_inputs", Node(lambda x, a, b: torch.minimum(torch.maximum(x, a), b), "Clip", 13), [shape, (), ()]
+    yield "node_sum", Node(lambda a, b, c: a + b + c, "Sum", 13), [shape, (140, 1, 1), shape]
+    yield "node_max", Node(lambda a, b, c: torch.maximum(torch.maximum(a, b), c), "Max", 13), [shape, shape, (1,)]
+    yield "node_min", Node(lambda a: a, "Min", 13), [shape]
+
+
 def models():
     conv = nn.Conv2d
     yield "resnet", ResNet(), [(1, 3, 64, 64)]
@@ -142,6 +230,8 @@ def models():
         [(1, 3, 12, 12)]
     yield "reshape_in", Fn(lambda l, x: l(x.reshape(4, 30)), nn.Linear(30, 20)), [(2, 60)]
     yield "input_as_output", Fn(lambda x: (x.reshape(6, 4), F.relu(x))), [(2, 12)]
+    yield from elementwise()
+    yield from nodes()
     # Larger than nca1's SBUF: worked on in bands of rows.
     yield "bands_conv", nn.Sequential(conv(3, 8, 5, padding=2), nn.ReLU(), conv(8, 8, 3, padding=1, stride=2),
                                       nn.ReLU(), nn.MaxPool2d(3, 2, 1), conv(8, 3, 3)), [(1, 3, 172, 190)]
@@ -174,11 +264,16 @@ def main():
         net.eval()
         randomise(net)
         x = [torch.randn(s) for s in shapes]
+        if name.startswith("step_"):
+            x = [t.bfloat16().float() for t in x]
         with torch.no_grad():
             y = net(*x)
-        torch.onnx.export(net, tuple(x), str(out / f"{name}.onnx"), opset_version=13,
-                          input_names=[f"x{i}" for i in range(len(x))],
-                          training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
+        if isinstance(net, Node):
+            net.write(x, out / f"{name}.onnx")
+        else:
+            torch.onnx.export(net, tuple(x), str(out / f"{name}.onnx"), opset_version=13,
+                              input_names=[f"x{i}" for i in range(len(x))],
+                              training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
         for i, t in enumerate(x):
             np.save(out / f"{name}.in{i}.npy", t.numpy())
         for i, t in enumerate(y if isinstance(y, tuple) else (y,)):

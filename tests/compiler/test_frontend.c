@@ -11,6 +11,7 @@
 #include "pass.h"
 
 #define DIMS(...) ((const int64_t[]) { __VA_ARGS__, 0 })
+#define SCALAR ((const int64_t[]) { 0 })
 #define INTS(...)                                                                                  \
 	(sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)),                              \
 		((const int64_t[]){ __VA_ARGS__ })
@@ -190,6 +191,51 @@ static void test_constants_fold(void)
 	model_free(&m);
 }
 
+/* Operations with numbers: those that scale and shift go into the convolution, others pair up. */
+static void test_scalars(void)
+{
+	struct front f = { 0 };
+	struct model m;
+	struct ir_op *op;
+	Onnx__AttributeProto *alpha;
+
+	model_init(&m);
+	model_input(&m, "x", DIMS(1, 2, 4, 4));
+	model_floats(&m, "w", DIMS(2, 2, 1, 1), 1.0f, 0.0f);
+	model_floats(&m, "c", DIMS(2, 1, 1), 2.0f, 1.0f);
+	model_floats(&m, "low", SCALAR, -1.0f, 0.0f);
+	model_floats(&m, "high", SCALAR, 4.0f, 0.0f);
+	model_node(&m, "Conv", "conv", "x w", "a");
+	model_node(&m, "Mul", "mul", "c a", "b");
+	model_node(&m, "Sub", "sub", "low b", "d");
+	model_node(&m, "Clip", "clip", "d low high", "e");
+	model_node(&m, "Div", "div", "c e", "g");
+	alpha = model_attr(&m, model_node(&m, "Elu", "elu", "g", "y"), "alpha");
+	alpha->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT;
+	alpha->has_f = 1;
+	alpha->f = 0.5f;
+	model_output(&m, "y");
+	CU_ASSERT_EQUAL_FATAL(front_model(&f, &m), ACCELCC_OK);
+	CU_ASSERT_EQUAL_FATAL(count(&f), 4);
+	op = nth(&f, 0);
+	CU_ASSERT_EQUAL(op->opcode, IR_CONV);
+	CU_ASSERT_EQUAL(ir_in(op, IR_CONV_W)->data.f32[2], -3.0f);
+	CU_ASSERT_EQUAL(ir_in(op, IR_CONV_BIAS)->data.f32[1], -1.0f);
+	op = nth(&f, 1);
+	CU_ASSERT_EQUAL(op->opcode, IR_TENSOR_SCALAR);
+	CU_ASSERT(op->attr.alu == NCA_ALU_MAX && op->attr.imm == -1.0f);
+	CU_ASSERT(op->attr.alu1 == NCA_ALU_MIN && op->attr.imm1 == 4.0f);
+	op = nth(&f, 2);
+	CU_ASSERT_EQUAL(op->opcode, IR_TENSOR_SCALAR);
+	CU_ASSERT(op->attr.alu == NCA_ALU_DIV && op->attr.reverse);
+	CU_ASSERT_PTR_NOT_NULL(ir_in(op, IR_TENSOR_SCALAR_VECTOR));
+	op = nth(&f, 3);
+	CU_ASSERT(op->opcode == IR_ACTIVATE && op->attr.func == NCA_FUNC_ELU);
+	CU_ASSERT_EQUAL(op->attr.alpha, 0.5f);
+	cc_destroy(&f.cc);
+	model_free(&m);
+}
+
 /* Expect status 6 and a message that contains every given piece. */
 static void expect_refused(struct model *m, const char *a, const char *b, const char *c)
 {
@@ -302,6 +348,35 @@ static void test_refusals(void)
 	model_node(&m, "Reshape", "rs", "x s", "y");
 	model_output(&m, "y");
 	expect_refused(&m, "rs", "Reshape", "dimension");
+
+	one_input(&m);
+	model_floats(&m, "low", DIMS(8), 0.0f, 0.0f);
+	model_node(&m, "Clip", "clip", "x low", "y");
+	model_output(&m, "y");
+	expect_refused(&m, "clip", "Clip", "bounds must be scalars");
+
+	one_input(&m);
+	n = model_node(&m, "Cast", "cast", "x", "y");
+	model_attr_int(&m, n, "to", 7);
+	model_output(&m, "y");
+	expect_refused(&m, "cast", "Cast", "only be cast to float32");
+
+	one_input(&m);
+	model_floats(&m, "v", DIMS(5), 0.0f, 0.0f);
+	model_node(&m, "Div", "div", "x v", "y");
+	model_output(&m, "y");
+	expect_refused(&m, "div", "Div", "do not broadcast");
+
+	one_input(&m);
+	n = model_node(&m, "Tanh", "th", "x", "y");
+	model_attr_int(&m, n, "steep", 1);
+	model_output(&m, "y");
+	expect_refused(&m, "th", "Tanh", "steep");
+
+	one_input(&m);
+	model_node(&m, "Max", "mx", "x x x x x x", "y");
+	model_output(&m, "y");
+	expect_refused(&m, "mx", "Max", "6 inputs");
 
 	one_input(&m);
 	model_node(&m, "Relu", "r", "x", "y");
@@ -502,6 +577,7 @@ int main(void)
 		{ "shared results are not fused away", test_no_fuse_if_shared },
 		{ "flatten before a product disappears", test_flatten_disappears },
 		{ "constants fold", test_constants_fold },
+		{ "operations with numbers", test_scalars },
 		{ "what cannot be compiled is named", test_refusals },
 		{ "symbolic dimensions", test_symbolic_dimension },
 		{ "damaged files", test_damaged_files },

@@ -19,7 +19,7 @@
 #define DATA "/usr/share/libonnx-testdata/data"
 
 /* What could be compiled when this was written; more is welcome, less is a regression. */
-#define LEAST_COMPILED 75
+#define LEAST_COMPILED 200
 
 static int compiled, refused;
 
@@ -28,7 +28,12 @@ static double worst_error(const float *got, const float *want, size_t n)
 	double worst = 0.0, scale = 1e-6;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!isfinite(got[i]))
+		/* Some models take roots of negative numbers; NaN is then the right answer. */
+		if ((isnan(want[i]) && isnan(got[i])) || want[i] == got[i]) {
+			scale = fmax(scale, isfinite(want[i]) ? fabs((double)want[i]) : 0.0);
+			continue;
+		}
+		if (!isfinite(got[i]) || !isfinite(want[i]))
 			return HUGE_VAL;
 		worst = fmax(worst, fabs((double)got[i] - (double)want[i]));
 		scale = fmax(scale, fabs((double)want[i]));

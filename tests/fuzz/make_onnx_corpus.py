@@ -50,6 +50,10 @@ def main():
                            node("Conv", ["q", "t"], ["y"])],
          image, [weights("w", 2, 3, 1, 1), ints("p", 0, 0, 1, 1, 0, 0, 1, 0)])
     save("constant", [node("Constant", [], ["k"], value=weights("", 2, 1, 1)), node("Add", ["x", "k"], ["y"])], image)
+    save("elementwise", [node("Sub", ["x", "k"], ["a"]), node("Div", ["s", "a"], ["b"]), node("Clip", ["b", "", "s"], ["c"]),
+                         node("Elu", ["c"], ["d"], alpha=0.5), node("Cast", ["n"], ["e"], to=1), node("Pow", ["d", "e"], ["f"]),
+                         node("HardSwish", ["f"], ["g"]), node("Max", ["g", "x", "k"], ["y"])],
+         image, [weights("k", 2, 1, 1), weights("s"), ints("n", 3)], opset=14)
     save("symbolic", [node("Relu", ["x"], ["y"])], {"x": ["n", 3]})
     save("old", [node("Softmax", ["x"], ["y"], axis=2)], image, opset=9)
 

@@ -58,9 +58,13 @@ static void help(void)
 	      "  --print-ir-after PASS      print the graph after one pass, to stderr\n"
 	      "  --print-program            print the instruction streams, to stderr\n"
 	      "\n"
-	      "Operators: Add AveragePool BatchNormalization Constant Conv Dropout Flatten Gemm\n"
-	      "  GlobalAveragePool Identity MatMul MaxPool Pad Relu Reshape Softmax Transpose (of "
-	      "constants)\n"
+	      "Operators: Abs Add AveragePool BatchNormalization Cast Ceil Clip Constant Conv Cos Div\n"
+	      "  Dropout Elu Erf Exp Flatten Floor Gelu Gemm GlobalAveragePool HardSigmoid "
+	      "HardSwish\n"
+	      "  Identity LeakyRelu Log MatMul Max MaxPool Min Mish Mul Neg Pad Pow Reciprocal "
+	      "Relu\n"
+	      "  Reshape Round Selu Sigmoid Sign Sin Softmax Softplus Sqrt Sub Sum Tanh\n"
+	      "  Transpose (of constants)\n"
 	      "Passes:",
 	      stdout);
 	for (const char *const *p = accelcc_pass_names(); *p; p++)
