@@ -116,6 +116,9 @@ struct acc_backend {
 	int (*queue_doorbell)(struct acc_bqueue *queue, uint32_t tail);
 };
 
+/* What both backends read from the device; the embedded one knows a little more. */
+void acc_telemetry_from_device(struct accel_telemetry *out, const struct nca_telemetry *t);
+
 extern const struct acc_backend acc_backend_sim;
 extern const struct acc_backend acc_backend_drm;
 

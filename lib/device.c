@@ -112,6 +112,20 @@ int accel_device_info(accel_device *dev, struct accel_device_info *info)
 	return r;
 }
 
+void acc_telemetry_from_device(struct accel_telemetry *out, const struct nca_telemetry *t)
+{
+	out->time_ns = t->time_ns;
+	memcpy(out->core_busy_ns, t->core_busy_ns, sizeof(out->core_busy_ns));
+	out->memory_bytes = t->devmem_bytes;
+	out->host_bytes = t->host_bytes;
+	out->commands = t->commands;
+	out->launches = t->launches;
+	out->faults = t->faults;
+	out->bad_bus_accesses = t->bad_bus_accesses;
+	out->temperature_mc = t->temperature_mc;
+	out->power_mw = t->power_mw;
+}
+
 int accel_device_telemetry(accel_device *dev, struct accel_telemetry *t)
 {
 	struct accel_telemetry v = { .size = sizeof(v) };

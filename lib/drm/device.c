@@ -170,16 +170,7 @@ static int kmd_telemetry(struct acc_bdev *bdev, struct accel_telemetry *out)
 
 	if (r)
 		return r;
-	out->time_ns = t.time_ns;
-	memcpy(out->core_busy_ns, t.core_busy_ns, sizeof(out->core_busy_ns));
-	out->memory_bytes = t.devmem_bytes;
-	out->host_bytes = t.host_bytes;
-	out->commands = t.commands;
-	out->launches = t.launches;
-	out->faults = t.faults;
-	out->bad_bus_accesses = t.bad_bus_accesses;
-	out->temperature_mc = t.temperature_mc;
-	out->power_mw = t.power_mw;
+	acc_telemetry_from_device(out, &t);
 	return 0;
 }
 

@@ -240,16 +240,7 @@ static int sim_telemetry(struct acc_bdev *bdev, struct accel_telemetry *out)
 		return sim_admin_refused(&cpl, "reading telemetry");
 	if (r)
 		return r;
-	out->time_ns = t.time_ns;
-	memcpy(out->core_busy_ns, t.core_busy_ns, sizeof(out->core_busy_ns));
-	out->memory_bytes = t.devmem_bytes;
-	out->host_bytes = t.host_bytes;
-	out->commands = t.commands;
-	out->launches = t.launches;
-	out->faults = t.faults;
-	out->bad_bus_accesses = t.bad_bus_accesses;
-	out->temperature_mc = t.temperature_mc;
-	out->power_mw = t.power_mw;
+	acc_telemetry_from_device(out, &t);
 	ncasim_telemetry(dev->hw, &extra);
 	memcpy(out->instructions, extra.instructions, sizeof(out->instructions));
 	snprintf(out->simd, sizeof(out->simd), "%s", extra.simd ? extra.simd : "");
