@@ -79,7 +79,7 @@ NCA_STATIC_ASSERT(sizeof(struct ncx_entry) == 112);
 enum ncx_type {
 	NCX_T_FP32 = 0, NCX_T_BF16 = 1, NCX_T_FP16 = 2, NCX_T_INT32 = 5, NCX_T_INT16 = 6,
 	NCX_T_UINT16 = 7, NCX_T_INT8 = 8, NCX_T_UINT8 = 9, NCX_T_UINT32 = 10,
-	NCX_T_INT64 = 16, NCX_T_BOOL = 17, NCX_T_FP64 = 18,
+	NCX_T_INT64 = 16, NCX_T_BOOL = 17, NCX_T_FP64 = 18, NCX_T_UINT64 = 19,
 };
 
 struct ncx_tensor {

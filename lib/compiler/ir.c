@@ -20,6 +20,7 @@ static struct ir_value *new_value(struct ir_graph *g, enum ir_value_kind kind, c
 
 	v->id = g->next_id++;
 	v->kind = kind;
+	v->cdim = IR_CDIM_DEFAULT;
 	v->name = name;
 	if (type)
 		v->type = *type;
@@ -38,7 +39,7 @@ struct ir_value *ir_const_f32(struct ir_graph *g, const char *name, const struct
 {
 	struct ir_value *v = new_value(g, IR_VALUE_CONST, name, type);
 
-	cc_assert(g->cc, type->dtype == IR_DT_F32);
+	cc_assert(g->cc, ir_is_float(type->dtype));
 	v->data.f32 = data;
 	return v;
 }
@@ -48,7 +49,7 @@ struct ir_value *ir_const_i64(struct ir_graph *g, const char *name, const struct
 {
 	struct ir_value *v = new_value(g, IR_VALUE_CONST, name, type);
 
-	cc_assert(g->cc, type->dtype == IR_DT_I64);
+	cc_assert(g->cc, ir_is_int(type->dtype));
 	v->data.i64 = data;
 	return v;
 }
@@ -65,6 +66,7 @@ static void unlink_use(struct ir_use *use)
 	use->pprev = NULL;
 }
 
+/* @slot is below op->max_inputs. */
 void ir_set_input(struct ir_op *op, int slot, struct ir_value *value)
 {
 	struct ir_use *use = &op->in[slot];
@@ -93,8 +95,9 @@ struct ir_op *ir_op_new(struct ir_graph *g, enum ir_opcode opcode, const char *n
 {
 	struct ir_op *op = cc_new(g->cc, struct ir_op);
 
-	cc_assert(g->cc, num_inputs <= IR_MAX_INPUTS);
 	op->opcode = opcode;
+	op->max_inputs = num_inputs > IR_MIN_SLOTS ? num_inputs : IR_MIN_SLOTS;
+	op->in = cc_new_n(g->cc, struct ir_use, (size_t)op->max_inputs);
 	op->name = name;
 	op->onnx_type = ir_opcode_name(opcode);
 	for (int i = 0; i < num_inputs; i++)
@@ -197,24 +200,51 @@ int64_t ir_type_elements(const struct ir_type *t)
 	return n;
 }
 
-struct ir_nchw ir_type_nchw(const struct ir_type *t)
+bool ir_is_float(enum ir_dtype dtype)
+{
+	return dtype >= IR_DT_F32 && dtype <= IR_DT_F64;
+}
+
+bool ir_is_int(enum ir_dtype dtype)
+{
+	return dtype >= IR_DT_I64 && dtype < IR_NUM_DTYPES;
+}
+
+int64_t ir_dtype_size(enum ir_dtype dtype)
+{
+	static const uint8_t size[IR_NUM_DTYPES] = {
+		[IR_DT_F32] = 4, [IR_DT_F16] = 2, [IR_DT_BF16] = 2, [IR_DT_F64] = 8,
+		[IR_DT_I64] = 8, [IR_DT_I32] = 4, [IR_DT_I16] = 2,  [IR_DT_I8] = 1,
+		[IR_DT_U64] = 8, [IR_DT_U32] = 4, [IR_DT_U16] = 2,  [IR_DT_U8] = 1,
+		[IR_DT_BOOL] = 1,
+	};
+
+	return size[dtype];
+}
+
+int ir_value_cdim(const struct ir_value *v)
+{
+	return v->cdim != IR_CDIM_DEFAULT ? v->cdim : v->type.rank > 1;
+}
+
+struct ir_nchw ir_value_nchw(const struct ir_value *v)
 {
 	struct ir_nchw s = { 1, 1, 1, 1 };
+	const struct ir_type *t = &v->type;
+	int cdim = ir_value_cdim(v), last = cdim == t->rank - 1 ? t->rank - 2 : t->rank - 1;
+	bool first = true;
 
-	switch (t->rank) {
-	case 0:
-		break;
-	case 1:
-		s.c = t->dim[0];
-		break;
-	default:
-		s.n = t->dim[0];
-		s.c = t->dim[1];
-		for (int i = 2; i < t->rank - 1; i++)
+	for (int i = 0; i < t->rank; i++) {
+		if (i == cdim) {
+			s.c = t->dim[i];
+		} else if (first) {
+			s.n = t->dim[i];
+			first = false;
+		} else if (i == last) {
+			s.w = t->dim[i];
+		} else {
 			s.h *= t->dim[i];
-		if (t->rank > 2)
-			s.w = t->dim[t->rank - 1];
-		break;
+		}
 	}
 	return s;
 }

@@ -20,13 +20,29 @@
 #include "cc.h"
 
 #define IR_MAX_RANK 8
-#define IR_MAX_INPUTS 5
 #define IR_MAX_ELEMENTS ((int64_t)1 << 33)
 
+/*
+ * Element types as the model has them. On the device every floating type is what --precision says
+ * (only inputs and outputs of the program have the model's width), 64-bit integers are 32-bit ones,
+ * a bool is a byte of 0 or 1.
+ */
 enum ir_dtype {
 	IR_DT_NONE,	/* not inferred yet */
 	IR_DT_F32,
-	IR_DT_I64,	/* shapes and other integer operands; never on the device */
+	IR_DT_F16,
+	IR_DT_BF16,
+	IR_DT_F64,
+	IR_DT_I64,
+	IR_DT_I32,
+	IR_DT_I16,
+	IR_DT_I8,
+	IR_DT_U64,
+	IR_DT_U32,
+	IR_DT_U16,
+	IR_DT_U8,
+	IR_DT_BOOL,
+	IR_NUM_DTYPES,
 };
 
 struct ir_type {
@@ -35,7 +51,7 @@ struct ir_type {
 	int64_t dim[IR_MAX_RANK];
 };
 
-/* Constant data; which member is valid follows from the value's dtype. */
+/* Constant data: f32 for every floating type, i64 for every integer type and bool. */
 union ir_data {
 	const float *f32;
 	const int64_t *i64;
@@ -53,6 +69,8 @@ enum ir_value_kind {
 
 struct ir_value {
 	uint32_t id;
+	/* The dimension whose elements are dealt over partitions in SBUF: see ir_value_nchw(). */
+	int cdim;
 	enum ir_value_kind kind;
 	const char *name;	/* the model's name, or NULL */
 	struct ir_type type;
@@ -104,6 +122,8 @@ struct ir_attrs {
 	bool relu;			/* core operators: clamp the result at zero */
 };
 
+#define IR_MIN_SLOTS 6	/* operands that every operator has room for */
+
 /* Operand slots by opcode. */
 enum {
 	IR_CONV_X = 0, IR_CONV_W, IR_CONV_BIAS, IR_CONV_RESIDUAL,
@@ -119,7 +139,8 @@ struct ir_op {
 	const char *name;	/* the ONNX node's name, for messages */
 	const char *onnx_type;	/* the ONNX operator it came from */
 	int num_inputs;
-	struct ir_use in[IR_MAX_INPUTS];
+	int max_inputs;		/* slots in @in; never fewer than IR_MIN_SLOTS */
+	struct ir_use *in;
 	struct ir_value *out;
 	struct ir_attrs attr;
 	struct ir_op *prev, *next;
@@ -153,6 +174,9 @@ void ir_replace_all_uses(struct ir_graph *g, struct ir_value *from, struct ir_va
 void ir_op_erase(struct ir_graph *g, struct ir_op *op);	/* its result must be unused */
 
 bool ir_is_const(const struct ir_value *v);
+bool ir_is_float(enum ir_dtype dtype);
+bool ir_is_int(enum ir_dtype dtype);	/* bool included */
+int64_t ir_dtype_size(enum ir_dtype dtype);	/* bytes of an element in the host's memory */
 bool ir_is_output(const struct ir_graph *g, const struct ir_value *v);
 /* The only operator that reads @v, or NULL if there are several, none, or @v is a graph output. */
 struct ir_op *ir_single_user(const struct ir_graph *g, const struct ir_value *v);
@@ -161,11 +185,17 @@ size_t ir_num_uses(const struct ir_value *v);
 struct ir_type ir_type_make(enum ir_dtype dtype, int rank, const int64_t *dims);
 bool ir_type_equal(const struct ir_type *a, const struct ir_type *b);
 int64_t ir_type_elements(const struct ir_type *t);
-/* Any rank seen as batch, channels, height, width: what the back end's layouts are made of. */
+/*
+ * Any rank seen as batch, channels, height, width: what the back end's layouts are made of. c is
+ * dimension @cdim; of the others, in their order, the first is n, the last (if there are two) w, and
+ * h is the product of those between. cdim is 1, or 0 for a vector, unless a pass has chosen another one.
+ */
 struct ir_nchw {
 	int64_t n, c, h, w;
 };
-struct ir_nchw ir_type_nchw(const struct ir_type *t);
+struct ir_nchw ir_value_nchw(const struct ir_value *v);
+#define IR_CDIM_DEFAULT (-1)
+int ir_value_cdim(const struct ir_value *v);
 
 const char *ir_opcode_name(enum ir_opcode opcode);
 bool ir_opcode_is_core(enum ir_opcode opcode);

@@ -17,14 +17,14 @@ static const struct ir_type *operand(struct ir_graph *g, const struct ir_op *op,
 	return &v->type;
 }
 
-static const struct ir_type *f32_operand(struct ir_graph *g, const struct ir_op *op, int slot)
+static const struct ir_type *float_operand(struct ir_graph *g, const struct ir_op *op, int slot)
 {
 	const struct ir_type *t = operand(g, op, slot);
 
-	if (t->dtype != IR_DT_F32)
+	if (!ir_is_float(t->dtype))
 		ir_unsupported(g, op,
-			       "operand %d has element type %s, and only float32 tensors can be "
-			       "computed with",
+			       "operand %d has element type %s, and this operator can only be "
+			       "compiled for floating-point tensors",
 			       slot, ir_dtype_name(t->dtype));
 	return t;
 }
@@ -49,7 +49,7 @@ static void check_elements(struct ir_graph *g, const struct ir_op *op, const str
 struct ir_window_geometry ir_window_resolve(struct ir_graph *g, const struct ir_op *op)
 {
 	const struct ir_window *w = &op->attr.window;
-	const struct ir_type *x = f32_operand(g, op, 0);
+	const struct ir_type *x = float_operand(g, op, 0);
 	struct ir_window_geometry geo;
 
 	geo.in[0] = x->rank == 4 ? x->dim[2] : 1;
@@ -131,7 +131,7 @@ static struct ir_type windowed(struct ir_graph *g, const struct ir_op *op, const
 static void check_vector(struct ir_graph *g, const struct ir_op *op, int slot, int64_t n,
 			 const char *what)
 {
-	const struct ir_type *t = f32_operand(g, op, slot);
+	const struct ir_type *t = float_operand(g, op, slot);
 
 	if (t->rank != 1 || t->dim[0] != n)
 		ir_unsupported(g, op, "the %s must be a vector of %" PRId64 " elements", what, n);
@@ -139,8 +139,8 @@ static void check_vector(struct ir_graph *g, const struct ir_op *op, int slot, i
 
 static struct ir_type infer_conv(struct ir_graph *g, const struct ir_op *op)
 {
-	const struct ir_type *x = f32_operand(g, op, IR_CONV_X);
-	const struct ir_type *w = f32_operand(g, op, IR_CONV_W);
+	const struct ir_type *x = float_operand(g, op, IR_CONV_X);
+	const struct ir_type *w = float_operand(g, op, IR_CONV_W);
 	int64_t group = op->attr.group;
 	struct ir_type t;
 
@@ -170,7 +170,7 @@ static struct ir_type infer_conv(struct ir_graph *g, const struct ir_op *op)
 		memset(&t.dim[2], 0, sizeof(t.dim[0]) * 2);
 	}
 	if (ir_in(op, IR_CONV_RESIDUAL) &&
-	    !ir_type_equal(&t, f32_operand(g, op, IR_CONV_RESIDUAL)))
+	    !ir_type_equal(&t, float_operand(g, op, IR_CONV_RESIDUAL)))
 		ir_unsupported(g, op, "the fused operand does not have the result's shape");
 	return t;
 }
@@ -180,7 +180,7 @@ static struct ir_type broadcast(struct ir_graph *g, const struct ir_op *op, cons
 				const struct ir_type *b, int skip)
 {
 	int ra = a->rank - skip, rb = b->rank - skip, rank = ra > rb ? ra : rb;
-	struct ir_type t = { .dtype = IR_DT_F32, .rank = rank + skip };
+	struct ir_type t = { .dtype = a->dtype, .rank = rank + skip };
 
 	for (int i = 0; i < rank; i++) {
 		int64_t da = i < rank - ra ? 1 : a->dim[i - (rank - ra)];
@@ -199,9 +199,9 @@ static struct ir_type broadcast(struct ir_graph *g, const struct ir_op *op, cons
 
 static struct ir_type infer_gemm(struct ir_graph *g, const struct ir_op *op)
 {
-	const struct ir_type *a = f32_operand(g, op, IR_GEMM_A);
-	const struct ir_type *b = f32_operand(g, op, IR_GEMM_B);
-	struct ir_type t = { .dtype = IR_DT_F32, .rank = 2 };
+	const struct ir_type *a = float_operand(g, op, IR_GEMM_A);
+	const struct ir_type *b = float_operand(g, op, IR_GEMM_B);
+	struct ir_type t = { .dtype = a->dtype, .rank = 2 };
 	int64_t ka, kb;
 
 	if (a->rank != 2 || b->rank != 2)
@@ -216,7 +216,7 @@ static struct ir_type infer_gemm(struct ir_graph *g, const struct ir_op *op)
 			       "A gives %" PRId64 " and B %" PRId64 " as the inner dimension", ka,
 			       kb);
 	if (ir_in(op, IR_GEMM_C)) {
-		const struct ir_type *c = f32_operand(g, op, IR_GEMM_C);
+		const struct ir_type *c = float_operand(g, op, IR_GEMM_C);
 		struct ir_type both;
 
 		if (c->rank > 2)
@@ -230,7 +230,7 @@ static struct ir_type infer_gemm(struct ir_graph *g, const struct ir_op *op)
 
 static struct ir_type infer_matmul(struct ir_graph *g, const struct ir_op *op)
 {
-	struct ir_type a = *f32_operand(g, op, IR_GEMM_A), b = *f32_operand(g, op, IR_GEMM_B), t;
+	struct ir_type a = *float_operand(g, op, IR_GEMM_A), b = *float_operand(g, op, IR_GEMM_B), t;
 	bool vec_a = a.rank == 1, vec_b = b.rank == 1;
 	int64_t m, k, kb, n;
 
@@ -286,11 +286,11 @@ static struct ir_type infer_reshape(struct ir_graph *g, const struct ir_op *op)
 	int64_t known = 1, total = ir_type_elements(x);
 	int free_dim = -1;
 
-	if (!shape || !ir_is_const(shape) || shape->type.dtype != IR_DT_I64 ||
+	if (!shape || !ir_is_const(shape) || !ir_is_int(shape->type.dtype) ||
 	    shape->type.rank != 1)
 		ir_unsupported(
 			g, op,
-			"the shape must be a constant vector of int64; export the model with "
+			"the shape must be a constant vector of integers; export the model with "
 			"fixed shapes");
 	if (shape->type.dim[0] > IR_MAX_RANK)
 		ir_unsupported(g, op, "a shape of %" PRId64 " dimensions is more than %d",
@@ -325,7 +325,7 @@ static struct ir_type infer_reshape(struct ir_graph *g, const struct ir_op *op)
 static struct ir_type infer_pad(struct ir_graph *g, const struct ir_op *op)
 {
 	const int64_t *pad = op->attr.window.pad;
-	struct ir_type t = *f32_operand(g, op, 0);
+	struct ir_type t = *float_operand(g, op, 0);
 
 	check_image(g, op, &t);
 	for (int i = 0; i < 4; i++)
@@ -356,7 +356,7 @@ static struct ir_type infer_transpose(struct ir_graph *g, const struct ir_op *op
 
 static struct ir_type infer_channels(struct ir_graph *g, const struct ir_op *op, int num_vectors)
 {
-	const struct ir_type *x = f32_operand(g, op, 0);
+	const struct ir_type *x = float_operand(g, op, 0);
 
 	if (x->rank < 2)
 		ir_unsupported(g, op, "the input has %d dimensions and no channels", x->rank);
@@ -382,25 +382,25 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		break;
 	case IR_ADD:
 	case IR_TENSOR_TENSOR:
-		x = f32_operand(g, op, 1);
+		x = float_operand(g, op, 1);
 		if (op->onnx_type && !strcmp(op->onnx_type, "Clip") && ir_type_elements(x) != 1)
 			ir_unsupported(g, op, "its bounds must be scalars");
-		t = broadcast(g, op, f32_operand(g, op, 0), x, 0);
+		t = broadcast(g, op, float_operand(g, op, 0), x, 0);
 		break;
 	case IR_TENSOR_SCALAR:
 		t = ir_in(op, IR_TENSOR_SCALAR_VECTOR) ? infer_channels(g, op, 1) :
-							 *f32_operand(g, op, 0);
+							 *float_operand(g, op, 0);
 		break;
 	case IR_RELU:
 	case IR_ACTIVATE:
-		t = *f32_operand(g, op, 0);
+		t = *float_operand(g, op, 0);
 		break;
 	case IR_IDENTITY:
-		t = op->onnx_type && !strcmp(op->onnx_type, "Cast") ? *f32_operand(g, op, 0) :
+		t = op->onnx_type && !strcmp(op->onnx_type, "Cast") ? *float_operand(g, op, 0) :
 								      *operand(g, op, 0);
 		break;
 	case IR_SOFTMAX:
-		t = *f32_operand(g, op, 0);
+		t = *float_operand(g, op, 0);
 		if (op->attr.axis < -t.rank || op->attr.axis > t.rank ||
 		    (!op->attr.coerce_2d && op->attr.axis >= t.rank))
 			ir_unsupported(g, op,
@@ -415,12 +415,12 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		break;
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:
-		x = f32_operand(g, op, 0);
+		x = float_operand(g, op, 0);
 		check_image(g, op, x);
 		t = windowed(g, op, x, x->dim[1]);
 		break;
 	case IR_GLOBAL_AVG_POOL:
-		x = f32_operand(g, op, 0);
+		x = float_operand(g, op, 0);
 		if (x->rank < 3)
 			ir_unsupported(g, op, "the input has %d dimensions and nothing to average",
 				       x->rank);

@@ -25,15 +25,15 @@ bool ir_opcode_is_core(enum ir_opcode opcode)
 
 const char *ir_dtype_name(enum ir_dtype dtype)
 {
-	switch (dtype) {
-	case IR_DT_F32:
-		return "f32";
-	case IR_DT_I64:
-		return "i64";
-	case IR_DT_NONE:
-		break;
-	}
-	return "?";
+	static const char *const names[IR_NUM_DTYPES] = {
+		[IR_DT_NONE] = "?",  [IR_DT_F32] = "f32", [IR_DT_F16] = "f16",
+		[IR_DT_BF16] = "bf16", [IR_DT_F64] = "f64", [IR_DT_I64] = "i64",
+		[IR_DT_I32] = "i32", [IR_DT_I16] = "i16", [IR_DT_I8] = "i8",
+		[IR_DT_U64] = "u64", [IR_DT_U32] = "u32", [IR_DT_U16] = "u16",
+		[IR_DT_U8] = "u8",   [IR_DT_BOOL] = "bool",
+	};
+
+	return names[dtype];
 }
 
 const char *ir_type_str(const struct ir_type *t, char *buf, size_t size)

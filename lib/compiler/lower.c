@@ -43,39 +43,27 @@ static void lower_op(struct lower *l, struct ir_op *op)
 	}
 }
 
-/* Row-major bytes survive a reshape, so the bytes of @v are those of what was reshaped. */
-static struct ir_value *unreshaped(struct ir_value *v)
+uint8_t lower_dtype(const struct lower *l, const struct ir_value *v)
 {
-	while (v->def && v->def->opcode == IR_RESHAPE)
-		v = ir_in(v->def, IR_RESHAPE_X);
-	return v;
-}
-
-static void copy_dram(struct lower *l, const struct dram_view *from, const struct dram_view *to,
-		      int64_t n)
-{
-	int64_t size[4] = { 1, 1, 1, n };
-	struct mir_mem src = lower_view_mem(from, 0), dst = lower_view_mem(to, 0);
-
-	src.stride[3] = nca_dtype_size(from->dtype);
-	dst.stride[3] = nca_dtype_size(to->dtype);
-	mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, nca_dtype_size(from->dtype),
-		from->dtype != to->dtype, 0);
-}
-
-static void store_output(struct lower *l, size_t i)
-{
-	struct ir_value *v = unreshaped(l->g->outputs[i]);
-	struct dram_view to = { .valid = true, .dtype = NCA_FP32,
-				.slot = (uint16_t)(MIR_SLOT_IO + l->g->num_inputs + i) };
-	struct dram_view from;
-
-	if (l->homes[v->id].sbuf) {
-		lower_store(l, v, &to);
-		return;
+	switch (v->type.dtype) {
+	case IR_DT_I64:
+	case IR_DT_I32:
+		return NCA_INT32;
+	case IR_DT_U64:
+	case IR_DT_U32:
+		return NCA_UINT32;
+	case IR_DT_I16:
+		return NCA_INT16;
+	case IR_DT_U16:
+		return NCA_UINT16;
+	case IR_DT_I8:
+		return NCA_INT8;
+	case IR_DT_U8:
+	case IR_DT_BOOL:
+		return NCA_UINT8;
+	default:
+		return l->dtype;
 	}
-	from = lower_in_dram(l, v);
-	copy_dram(l, &from, &to, ir_type_elements(&v->type));
 }
 
 struct lower *lower_graph(struct ir_graph *g, const struct lower_options *options)
@@ -96,13 +84,8 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 			g->num_inputs + g->num_outputs, NCA_PROGRAM_MAX_SLOTS);
 	l->m->num_slots = (uint16_t)(MIR_SLOT_IO + g->num_inputs + g->num_outputs);
 	add_op_name(l, "program");
-	for (size_t i = 0; i < g->num_inputs; i++) {
-		struct dram_view *v = &l->homes[g->inputs[i]->id].dram;
-
-		v->valid = true;
-		v->slot = (uint16_t)(MIR_SLOT_IO + i);
-		v->dtype = NCA_FP32;
-	}
+	for (size_t i = 0; i < g->num_inputs; i++)
+		lower_input(l, i);
 	lower_plan_columns(l);
 	for (struct ir_op *op = g->first; op; op = op->next) {
 		mir_next_block(l->m);
@@ -113,11 +96,11 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 		lower_op(l, op);
 		for (size_t i = 0; i < g->num_outputs; i++)
 			if (g->outputs[i] == op->out)
-				store_output(l, i);
+				lower_output(l, i);
 	}
 	for (size_t i = 0; i < g->num_outputs; i++)
 		if (!g->outputs[i]->def)
-			store_output(l, i);
+			lower_output(l, i);
 	lower_close_weights(l);
 	return l;
 }

@@ -90,8 +90,17 @@ struct lower_options {
 /* Lowers the graph; the caller schedules the result. */
 struct lower *lower_graph(struct ir_graph *g, const struct lower_options *options);
 
+/* The type @v has on the device, in SBUF and scratch memory. */
+uint8_t lower_dtype(const struct lower *l, const struct ir_value *v);
+
+/* ---- lower_io.c: the host's element types ---- */
+void lower_input(struct lower *l, size_t i);
+void lower_output(struct lower *l, size_t i);
+
 /* ---- lower_weights.c ---- */
 uint64_t lower_weights(struct lower *l, const void *data, uint64_t size);
+/* A constant of any type, row-major. */
+struct dram_view lower_constant(struct lower *l, const struct ir_value *v);
 /* Have [nparts][bytes] constants brought to SBUF; *at is their offset in the group's buffer. */
 struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts,
 					 uint64_t bytes, uint64_t *at);

@@ -594,8 +594,8 @@ void lower_conv(struct lower *l, struct ir_op *op)
 	if (!ir_is_const(ir_in(op, IR_CONV_W)) || (bias && !ir_is_const(bias)))
 		ir_unsupported(l->g, op, "weights and bias must be constants");
 	c.geo = ir_window_resolve(l->g, op);
-	c.x = ir_type_nchw(&x->type);
-	c.y = ir_type_nchw(&op->out->type);
+	c.x = ir_value_nchw(x);
+	c.y = ir_value_nchw(op->out);
 	c.m = c.y.c;
 	c.w = ir_in(op, IR_CONV_W)->data.f32;
 	if (bias) {

@@ -35,7 +35,7 @@ static bool made_in_dram(const struct ir_value *v)
 
 bool lower_conv_packs(const struct ir_op *op, bool x_in_dram)
 {
-	int64_t channels = ir_type_nchw(&ir_in(op, IR_CONV_X)->type).c,
+	int64_t channels = ir_value_nchw(ir_in(op, IR_CONV_X)).c,
 		rows = op->attr.window.kernel[0];
 
 	return x_in_dram && op->attr.group == 1 && rows > 1 && channels <= MAX_PACKED_CHANNELS &&
@@ -75,7 +75,7 @@ static void find_lives(struct plan *p)
 		struct rows all = lower_all_rows(v);
 
 		p->life[v->id] = (struct life) { .first = -1, .last = -1 };
-		if (v->type.dtype == IR_DT_F32)
+		if (ir_is_float(v->type.dtype))
 			p->life[v->id].bytes =
 				(uint64_t)(all.ncb * all.nn * all.rows * all.s.w) * p->elem;
 	}

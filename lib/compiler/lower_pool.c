@@ -253,8 +253,8 @@ void lower_pool(struct lower *l, struct ir_op *op)
 	int64_t fit = 0;
 
 	p.geo = ir_window_resolve(l->g, op);
-	p.x = ir_type_nchw(&x->type);
-	p.y = ir_type_nchw(&op->out->type);
+	p.x = ir_value_nchw(x);
+	p.y = ir_value_nchw(op->out);
 	if (w->dilation[0] * p.x.w > INT16_MAX || w->stride[1] > INT16_MAX ||
 	    w->dilation[1] > INT16_MAX || w->kernel[0] > UINT16_MAX || w->kernel[1] > UINT16_MAX)
 		ir_unsupported(l->g, op, "the window's strides in memory exceed an access pattern");

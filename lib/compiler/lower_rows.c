@@ -17,7 +17,7 @@ uint64_t lower_rows_at(const struct lower *l, const struct rows *r, int64_t cb, 
 
 struct rows lower_all_rows(const struct ir_value *v)
 {
-	struct ir_nchw s = ir_type_nchw(&v->type);
+	struct ir_nchw s = ir_value_nchw(v);
 
 	return (struct rows){
 		.s = s, .ncb = ceil_div(s.c, NCA_PARTITIONS), .nn = s.n, .rows = s.h
@@ -142,16 +142,11 @@ static void new_dram(struct lower *l, struct ir_value *v)
 struct dram_view lower_in_dram(struct lower *l, struct ir_value *v)
 {
 	struct home *h = &l->homes[v->id];
-	int64_t n = ir_type_elements(&v->type);
 
 	if (h->dram.valid)
 		return h->dram;
 	if (ir_is_const(v)) {
-		h->dram = (struct dram_view){ .valid = true,
-					      .dtype = l->dtype,
-					      .slot = MIR_SLOT_WEIGHTS };
-		h->dram.offset =
-			lower_weights(l, lower_convert(l, v->data.f32, n), (uint64_t)n * l->elem);
+		h->dram = lower_constant(l, v);
 		return h->dram;
 	}
 	cc_assert(l->cc, h->sbuf);

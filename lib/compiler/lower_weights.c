@@ -46,6 +46,38 @@ void *lower_convert(struct lower *l, const float *src, int64_t n)
 	return out;
 }
 
+/* Integer constants as the device keeps them. */
+static void *convert_ints(struct lower *l, const struct ir_value *v, uint8_t dtype)
+{
+	int64_t n = ir_type_elements(&v->type);
+	uint32_t elem = nca_dtype_size(dtype);
+	uint8_t *out = cc_calloc(l->cc, (size_t)n + 1, elem);
+
+	for (int64_t i = 0; i < n; i++) {
+		int64_t x = v->data.i64[i];
+
+		if (ir_dtype_size(v->type.dtype) == 8 && (x < INT32_MIN || x > UINT32_MAX ||
+		    (dtype == NCA_INT32 && x > INT32_MAX) || (dtype == NCA_UINT32 && x < 0)))
+			cc_fail(l->cc, ACCELCC_BAD_INPUT,
+				"the constant '%.120s' has the value %lld, and the device computes "
+				"with 32-bit integers",
+				v->name ? v->name : "", (long long)x);
+		memcpy(out + i * elem, &x, elem);	/* little endian: the low bytes */
+	}
+	return out;
+}
+
+struct dram_view lower_constant(struct lower *l, const struct ir_value *v)
+{
+	struct dram_view d = { .valid = true, .dtype = lower_dtype(l, v), .slot = MIR_SLOT_WEIGHTS };
+	int64_t n = ir_type_elements(&v->type);
+
+	d.offset = lower_weights(l, ir_is_int(v->type.dtype) ? convert_ints(l, v, d.dtype) :
+						lower_convert(l, v->data.f32, n),
+				 (uint64_t)n * nca_dtype_size(d.dtype));
+	return d;
+}
+
 uint64_t lower_weights(struct lower *l, const void *data, uint64_t size)
 {
 	struct weight_piece *p = cc_push(l->cc, l->pieces, l->num_pieces, l->cap_pieces);

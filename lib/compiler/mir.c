@@ -232,6 +232,11 @@ static void set_scalar(struct mir *m, struct mir_inst *i, struct nca_scalar *out
 		out->kind = NCA_SCALAR_IMM;
 		memcpy(&out->value, &s->imm, sizeof(out->value));
 		break;
+	case MIR_S_INT:
+		out->kind = NCA_SCALAR_IMM;
+		out->dtype = NCA_INT32;
+		out->value = (uint32_t)s->integer;
+		break;
 	case MIR_S_PTR:
 		out->kind = NCA_SCALAR_SBUF;
 		out->value = (uint32_t)s->offset;

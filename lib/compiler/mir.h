@@ -116,8 +116,9 @@ void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_til
 
 /* Elementwise instruction with up to two tile operands; s0/s1 as below. */
 struct mir_scalar {
-	enum { MIR_S_NONE, MIR_S_IMM, MIR_S_PTR } kind;
+	enum { MIR_S_NONE, MIR_S_IMM, MIR_S_INT, MIR_S_PTR } kind;
 	float imm;
+	int32_t integer;	/* MIR_S_INT */
 	struct mir_buf *buf;	/* one FP32 per partition */
 	uint64_t offset;
 };

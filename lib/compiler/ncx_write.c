@@ -86,9 +86,16 @@ static uint32_t add_section(struct file *f, const char *name, uint32_t type, uin
 
 static void put_tensor(struct file *f, const char *name, const struct ir_type *t, uint32_t slot)
 {
-	struct ncx_tensor n = { .name = put_string(&f->strtab, name), .type = NCX_T_FP32,
+	static const enum ncx_type types[IR_NUM_DTYPES] = {
+		[IR_DT_F32] = NCX_T_FP32, [IR_DT_F16] = NCX_T_FP16, [IR_DT_BF16] = NCX_T_BF16,
+		[IR_DT_F64] = NCX_T_FP64, [IR_DT_I64] = NCX_T_INT64, [IR_DT_I32] = NCX_T_INT32,
+		[IR_DT_I16] = NCX_T_INT16, [IR_DT_I8] = NCX_T_INT8, [IR_DT_U64] = NCX_T_UINT64,
+		[IR_DT_U32] = NCX_T_UINT32, [IR_DT_U16] = NCX_T_UINT16, [IR_DT_U8] = NCX_T_UINT8,
+		[IR_DT_BOOL] = NCX_T_BOOL,
+	};
+	struct ncx_tensor n = { .name = put_string(&f->strtab, name), .type = types[t->dtype],
 				.rank = (uint32_t)t->rank, .slot = slot,
-				.size = (uint64_t)ir_type_elements(t) * 4 };
+				.size = (uint64_t)(ir_type_elements(t) * ir_dtype_size(t->dtype)) };
 
 	memcpy(n.dim, t->dim, (size_t)t->rank * sizeof(n.dim[0]));
 	put(&f->meta, &n, sizeof(n));

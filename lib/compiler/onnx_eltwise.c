@@ -114,7 +114,7 @@ static struct ir_value *as_f32(struct onnx_node *n, struct ir_value *v)
 	float *f;
 	struct ir_type t = v->type;
 
-	if (!ir_is_const(v) || t.dtype != IR_DT_I64)
+	if (!ir_is_const(v) || !ir_is_int(t.dtype))
 		return v;
 	num = ir_type_elements(&t);
 	f = cc_new_n(n->g->cc, float, (size_t)num + 1);
@@ -129,7 +129,7 @@ static struct ir_value *import_binary(struct onnx_node *n, const struct binary *
 	struct ir_value *v;
 	int64_t broadcast;
 
-	need_inputs(n, b->many ? 1 : 2, b->many ? IR_MAX_INPUTS : 2);
+	need_inputs(n, b->many ? 1 : 2, b->many ? SIZE_MAX : 2);
 	if (n->opset < 7) /* broadcast only on request; broadcasting now is never wrong */
 		onnx_attr_int(n, "broadcast", &broadcast);
 	if (n->num_in == 1)

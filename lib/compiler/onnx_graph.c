@@ -72,7 +72,7 @@ static int64_t symbolic_dim(struct reader *r, const char *input, size_t i, const
 static struct ir_type input_type(struct reader *r, const Onnx__ValueInfoProto *info)
 {
 	const Onnx__TypeProto__Tensor *tensor;
-	struct ir_type t = { .dtype = IR_DT_F32 };
+	struct ir_type t = { .dtype = IR_DT_NONE };
 	struct cc *cc = r->g->cc;
 	int64_t total = 1;
 
@@ -81,10 +81,10 @@ static struct ir_type input_type(struct reader *r, const Onnx__ValueInfoProto *i
 		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' is not a tensor of known shape",
 			info->name);
 	tensor = info->type->tensor_type;
-	if (tensor->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+	t.dtype = onnx_dtype(tensor->elem_type);
+	if (t.dtype == IR_DT_NONE)
 		cc_fail(cc, ACCELCC_BAD_INPUT,
-			"input '%.120s' has ONNX element type %d, and only float32 (1) inputs "
-			"can be compiled",
+			"input '%.120s' has ONNX element type %d, which the device does not have",
 			info->name, (int)tensor->elem_type);
 	if (tensor->shape->n_dim > IR_MAX_RANK)
 		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' has %zu dimensions, more than %d",
@@ -155,22 +155,28 @@ static void read_node(struct reader *r, const Onnx__NodeProto *p, size_t index)
 		 p->n_output && p->output[0] && p->output[0][0] ? p->output[0] :
 		 cc_printf(cc, "#%zu", index);
 	snprintf(who, sizeof(who), "node '%.120s' (%.40s)", n.name, p->op_type ? p->op_type : "?");
-	if (p->n_output < 1 || !p->output[0] || !p->output[0][0])
+	if (p->n_output < 1)
 		onnx_node_fail(&n, "it has no result");
 	n.num_in = p->n_input;
 	/* Trailing empty names stand for optional inputs left out. */
 	while (n.num_in && (!p->input[n.num_in - 1] || !p->input[n.num_in - 1][0]))
 		n.num_in--;
-	for (size_t i = 0; i < n.num_in && i < IR_MAX_INPUTS; i++)
+	n.in = cc_new_n(cc, struct ir_value *, n.num_in + IR_MIN_SLOTS);
+	n.num_more = p->n_output - 1;
+	n.more = cc_new_n(cc, struct ir_value *, n.num_more + 1);
+	for (size_t i = 0; i < n.num_in; i++)
 		if (p->input[i] && p->input[i][0])
 			n.in[i] = lookup(r, p->input[i], who);
 	result = onnx_import_node(&n);
-	if (!result->name)
-		result->name = p->output[0];
-	define(r, p->output[0], result);
-	for (size_t i = 1; i < p->n_output; i++)
-		if (p->output[i] && p->output[i][0])
-			define(r, p->output[i], NULL);
+	for (size_t i = 0; i < p->n_output; i++) {
+		struct ir_value *v = i ? n.more[i - 1] : result;
+
+		if (!p->output[i] || !p->output[i][0])
+			continue;
+		if (v && !v->name)
+			v->name = p->output[i];
+		define(r, p->output[i], v);
+	}
 }
 
 static void read_outputs(struct reader *r, const Onnx__GraphProto *p)

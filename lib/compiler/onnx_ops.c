@@ -237,7 +237,7 @@ static struct ir_value *import_dropout(struct onnx_node *n)
 	onnx_attr_float(n, "ratio", &ratio);
 	onnx_attr_int(n, "seed", &seed);
 	training = n->num_in > 2 ? n->in[2] : NULL;
-	if (training && (!ir_is_const(training) || training->type.dtype != IR_DT_I64 ||
+	if (training && (!ir_is_const(training) || !ir_is_int(training->type.dtype) ||
 			 ir_type_elements(&training->type) != 1 || training->data.i64[0]))
 		onnx_node_fail(
 			n,
@@ -260,13 +260,13 @@ static struct ir_value *import_pad(struct onnx_node *n)
 		onnx_node_fail(n, "mode '%.40s' cannot be compiled, only constant", mode);
 	onnx_attr_float(n, "value", &value);
 	if (!onnx_attr_ints(n, "pads", &pads, &num)) {
-		if (n->num_in < 2 || !ir_is_const(n->in[1]) || n->in[1]->type.dtype != IR_DT_I64)
+		if (n->num_in < 2 || !ir_is_const(n->in[1]) || !ir_is_int(n->in[1]->type.dtype))
 			onnx_node_fail(n, "the padding must be a constant");
 		pads = n->in[1]->data.i64;
 		num = (size_t)ir_type_elements(&n->in[1]->type);
 	}
 	if (n->num_in > 2 && n->in[2]) {
-		if (!ir_is_const(n->in[2]) || n->in[2]->type.dtype != IR_DT_F32 ||
+		if (!ir_is_const(n->in[2]) || !ir_is_float(n->in[2]->type.dtype) ||
 		    ir_type_elements(&n->in[2]->type) != 1)
 			onnx_node_fail(n, "the value to pad with must be a constant");
 		value = n->in[2]->data.f32[0];

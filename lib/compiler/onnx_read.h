@@ -32,12 +32,17 @@ struct onnx_node {
 	const Onnx__NodeProto *proto;
 	int64_t opset;
 	const char *name;
-	struct ir_value *in[IR_MAX_INPUTS];
+	struct ir_value **in;	/* @num_in, and NULLs up to at least IR_MIN_SLOTS */
 	size_t num_in;
+	struct ir_value **more;	/* results after the first; NULL: not computed */
+	size_t num_more;
 	uint64_t attrs_taken;
 };
 
-/* Build the IR of one node; returns its first result. */
+/* The IR's name for an ONNX element type; IR_DT_NONE if there is none (strings, complex numbers). */
+enum ir_dtype onnx_dtype(int32_t data_type);
+
+/* Build the IR of one node; returns its first result, NULL if the node leaves that one out. */
 struct ir_value *onnx_import_node(struct onnx_node *n);
 /* Likewise, or NULL if it is none of the operators that work element by element. */
 struct ir_value *onnx_import_elementwise(struct onnx_node *n);

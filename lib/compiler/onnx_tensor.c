@@ -107,42 +107,70 @@ static float *read_f32(struct cc *cc, const struct source *s)
 	}
 }
 
-static int64_t *read_i64(struct cc *cc, const struct source *s)
+/* Sign- or zero-extended, little endian. */
+static int64_t extend(const uint8_t *bytes, int64_t elem, bool is_signed)
 {
-	size_t n = (size_t)s->n, elem;
-	const uint8_t *bytes;
-	int64_t *out;
+	uint64_t v = 0;
 
-	switch (s->t->data_type) {
-	case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
-		elem = 8;
-		break;
-	case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
-		elem = 4;
-		break;
-	default:
-		elem = 1;
-		break;
-	}
-	bytes = raw(cc, s, elem);
-	if (!bytes)
-		check_count(cc, s, elem == 8 ? s->t->n_int64_data : s->t->n_int32_data);
-	out = cc_new_n(cc, int64_t, n);
-	for (size_t i = 0; i < n; i++) {
-		int32_t v32;
+	for (int64_t i = 0; i < elem; i++)
+		v |= (uint64_t)bytes[i] << (8 * i);
+	if (is_signed && elem < 8 && v >> (8 * elem - 1))
+		v |= ~UINT64_C(0) << (8 * elem);
+	return (int64_t)v;
+}
 
-		if (!bytes)
-			out[i] = elem == 8 ? s->t->int64_data[i] : s->t->int32_data[i];
-		else if (elem == 8)
-			memcpy(&out[i], bytes + i * 8, 8);
-		else if (elem == 4)
-			memcpy(&v32, bytes + i * 4, 4), out[i] = v32;
-		else
-			out[i] = s->t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8
-					 ? (int8_t)bytes[i]
-					 : bytes[i];
+static int64_t *read_i64(struct cc *cc, const struct source *s, enum ir_dtype dtype)
+{
+	size_t n = (size_t)s->n;
+	int64_t elem = ir_dtype_size(dtype), *out = cc_new_n(cc, int64_t, n + 1);
+	bool is_signed = dtype == IR_DT_I64 || dtype == IR_DT_I32 || dtype == IR_DT_I16 ||
+			 dtype == IR_DT_I8;
+	const uint8_t *bytes = raw(cc, s, (size_t)elem);
+
+	if (bytes) {
+		for (size_t i = 0; i < n; i++)
+			out[i] = extend(bytes + i * (size_t)elem, elem, is_signed);
+	} else if (dtype == IR_DT_I64) {
+		check_count(cc, s, s->t->n_int64_data);
+		for (size_t i = 0; i < n; i++)
+			out[i] = s->t->int64_data[i];
+	} else if (dtype == IR_DT_U64 || dtype == IR_DT_U32) {
+		check_count(cc, s, s->t->n_uint64_data);
+		for (size_t i = 0; i < n; i++)
+			out[i] = (int64_t)s->t->uint64_data[i];
+	} else {
+		check_count(cc, s, s->t->n_int32_data);
+		for (size_t i = 0; i < n; i++)
+			out[i] = s->t->int32_data[i];
 	}
 	return out;
+}
+
+enum ir_dtype onnx_dtype(int32_t data_type)
+{
+	static const struct {
+		int32_t onnx;
+		enum ir_dtype ir;
+	} map[] = {
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, IR_DT_F32 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, IR_DT_F16 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, IR_DT_BF16 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, IR_DT_F64 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__INT64, IR_DT_I64 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__INT32, IR_DT_I32 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__INT16, IR_DT_I16 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__INT8, IR_DT_I8 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT64, IR_DT_U64 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT32, IR_DT_U32 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT16, IR_DT_U16 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, IR_DT_U8 },
+		{ ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, IR_DT_BOOL },
+	};
+
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+		if (map[i].onnx == data_type)
+			return map[i].ir;
+	return IR_DT_NONE;
 }
 
 struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, const char *what)
@@ -172,28 +200,15 @@ struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, con
 			"tensor '%.120s' keeps its data in another file; save the model with "
 			"its data inside (onnx.save with save_as_external_data=False)",
 			what);
-	switch (t->data_type) {
-	case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
-	case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
-	case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
-	case ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16:
-		if (!s.n)
-			cc_fail(cc, ACCELCC_BAD_INPUT,
-				"tensor '%.120s' is empty, and empty tensors cannot be "
-				"compiled",
-				what);
-		type.dtype = IR_DT_F32;
-		return ir_const_f32(g, what, &type, read_f32(cc, &s));
-	case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
-	case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
-	case ONNX__TENSOR_PROTO__DATA_TYPE__INT8:
-	case ONNX__TENSOR_PROTO__DATA_TYPE__UINT8:
-	case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL:
-		type.dtype = IR_DT_I64;
-		return ir_const_i64(g, what, &type, read_i64(cc, &s));
-	default:
+	type.dtype = onnx_dtype(t->data_type);
+	if (type.dtype == IR_DT_NONE)
 		cc_fail(cc, ACCELCC_BAD_INPUT,
 			"tensor '%.120s' has ONNX element type %d, which cannot be compiled", what,
 			(int)t->data_type);
-	}
+	if (ir_is_int(type.dtype))
+		return ir_const_i64(g, what, &type, read_i64(cc, &s, type.dtype));
+	if (!s.n)
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"tensor '%.120s' is empty, and empty tensors cannot be compiled", what);
+	return ir_const_f32(g, what, &type, read_f32(cc, &s));
 }

@@ -162,7 +162,7 @@ static struct ir_value *gemm(struct ir_graph *g, struct ir_op *op)
 static struct ir_value *matmul(struct ir_graph *g, struct ir_op *op)
 {
 	struct ir_value *a = ir_in(op, 0), *b = ir_in(op, 1), *y;
-	struct ir_type rows = { .dtype = IR_DT_F32, .rank = 2 };
+	struct ir_type rows = { .dtype = a->type.dtype, .rank = 2 };
 	struct ir_type bt = b->type;
 
 	if (!ir_is_const(b) || bt.rank > 2 || op->attr.trans_a || op->attr.trans_b)
@@ -245,14 +245,14 @@ static struct ir_value *tensor_tensor(struct ir_graph *g, struct ir_op *op)
 static struct ir_value *global_pool(struct ir_graph *g, struct ir_op *op)
 {
 	struct ir_value *x = ir_in(op, 0), *y;
-	struct ir_nchw s = ir_type_nchw(&x->type);
+	struct ir_nchw s = ir_value_nchw(x);
 	struct ir_attrs attr = {
 		.window = { .kernel = { s.h, s.w }, .stride = { 1, 1 }, .dilation = { 1, 1 } }
 	};
 
 	if (x->type.rank > 4) {
 		int64_t dims[4] = { s.n, s.c, s.h, s.w };
-		struct ir_type t = ir_type_make(IR_DT_F32, 4, dims);
+		struct ir_type t = ir_type_make(x->type.dtype, 4, dims);
 
 		x = pass_reshape(g, op, x, &t, op);
 	}
@@ -263,7 +263,7 @@ static struct ir_value *global_pool(struct ir_graph *g, struct ir_op *op)
 static struct ir_value *softmax(struct ir_graph *g, struct ir_op *op)
 {
 	struct ir_value *x = ir_in(op, 0);
-	struct ir_type t = x->type, rows = { .dtype = IR_DT_F32, .rank = 2, .dim = { 1, 1 } };
+	struct ir_type t = x->type, rows = { .dtype = t.dtype, .rank = 2, .dim = { 1, 1 } };
 	int64_t axis = op->attr.axis < 0 ? op->attr.axis + t.rank : op->attr.axis;
 	struct ir_attrs attr = { .axis = 1 };
 	bool trailing_ones = true;

@@ -79,7 +79,7 @@ static const float *fold_binary(struct ir_graph *g, const struct ir_op *op)
 static const void *fold_transpose(struct ir_graph *g, const struct ir_op *op)
 {
 	const struct ir_type *t = &op->out->type, *x = &ir_in(op, 0)->type;
-	size_t elem = t->dtype == IR_DT_F32 ? sizeof(float) : sizeof(int64_t);
+	size_t elem = ir_is_float(t->dtype) ? sizeof(float) : sizeof(int64_t);
 	int64_t stride[IR_MAX_RANK], n = ir_type_elements(t), s = 1;
 	const uint8_t *from = ir_in(op, 0)->data.any;
 	uint8_t *to = cc_calloc(g->cc, (size_t)n + 1, elem);
@@ -128,7 +128,7 @@ static struct ir_value *fold(struct ir_graph *g, const struct ir_op *op)
 	}
 	if (!data.any)
 		return NULL;
-	return t->dtype == IR_DT_F32 ? ir_const_f32(g, op->out->name, t, data.f32) :
+	return ir_is_float(t->dtype) ? ir_const_f32(g, op->out->name, t, data.f32) :
 				       ir_const_i64(g, op->out->name, t, data.i64);
 }
 

@@ -33,7 +33,7 @@ static void absorb_flatten(struct ir_graph *g, struct ir_op *conv)
 	x = ir_in(flat->def, IR_RESHAPE_X);
 	if ((x->type.rank != 3 && x->type.rank != 4) || x->type.dim[0] != flat->type.dim[0])
 		return;
-	s = ir_type_nchw(&x->type);
+	s = ir_value_nchw(x);
 	wt.rank = x->type.rank;
 	wt.dim[1] = s.c;
 	wt.dim[2] = x->type.rank == 4 ? s.h : s.w;

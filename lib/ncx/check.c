@@ -32,6 +32,7 @@ uint32_t ncx_type_size(uint32_t type)
 	case NCX_T_BOOL:
 		return 1;
 	case NCX_T_INT64:
+	case NCX_T_UINT64:
 	case NCX_T_FP64:
 		return 8;
 	default:

@@ -374,11 +374,6 @@ static void test_refusals(void)
 	expect_refused(&m, "th", "Tanh", "steep");
 
 	one_input(&m);
-	model_node(&m, "Max", "mx", "x x x x x x", "y");
-	model_output(&m, "y");
-	expect_refused(&m, "mx", "Max", "6 inputs");
-
-	one_input(&m);
 	model_node(&m, "Relu", "r", "x", "y");
 	expect_refused(&m, "no outputs", "", "");
 

@@ -19,7 +19,7 @@ static const struct {
 	uint32_t type;
 } types[] = {
 	{ "<f4", NCX_T_FP32 }, { "<f2", NCX_T_FP16 }, { "<f8", NCX_T_FP64 }, { "<i8", NCX_T_INT64 },
-	{ "<i4", NCX_T_INT32 }, { "<i2", NCX_T_INT16 }, { "|i1", NCX_T_INT8 }, { "<u4", NCX_T_UINT32 },
+	{ "<i4", NCX_T_INT32 }, { "<i2", NCX_T_INT16 }, { "|i1", NCX_T_INT8 }, { "<u4", NCX_T_UINT32 }, { "<u8", NCX_T_UINT64 },
 	{ "<u2", NCX_T_UINT16 }, { "|u1", NCX_T_UINT8 }, { "|b1", NCX_T_BOOL },
 	{ "<i1", NCX_T_INT8 }, { "<u1", NCX_T_UINT8 }, { "<b1", NCX_T_BOOL },
 };

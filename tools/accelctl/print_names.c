@@ -21,6 +21,7 @@ const char *ctl_type_name(uint32_t type)
 	case NCX_T_UINT8: return "uint8";
 	case NCX_T_UINT32: return "uint32";
 	case NCX_T_INT64: return "int64";
+	case NCX_T_UINT64: return "uint64";
 	case NCX_T_BOOL: return "bool";
 	case NCX_T_FP64: return "float64";
 	default: return "unknown";

@@ -30,6 +30,7 @@ uint32_t ctl_type_size(uint32_t type)
 	case NCX_T_UINT32:
 		return 4;
 	case NCX_T_INT64:
+	case NCX_T_UINT64:
 	case NCX_T_FP64:
 		return 8;
 	default:
@@ -91,6 +92,7 @@ double ctl_tensor_value(uint32_t type, const void *data, uint64_t i)
 	case NCX_T_FP16: return half_value(LOAD(uint16_t));
 	case NCX_T_BF16: return (double)bf16_value(LOAD(uint16_t));
 	case NCX_T_INT64: return (double)LOAD(int64_t);
+	case NCX_T_UINT64: return (double)LOAD(uint64_t);
 	case NCX_T_INT32: return LOAD(int32_t);
 	case NCX_T_UINT32: return LOAD(uint32_t);
 	case NCX_T_INT16: return LOAD(int16_t);

@@ -23,6 +23,7 @@ static const struct {
 	{ ONNX__TENSOR_PROTO__DATA_TYPE__INT16, NCX_T_INT16 },
 	{ ONNX__TENSOR_PROTO__DATA_TYPE__INT8, NCX_T_INT8 },
 	{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT32, NCX_T_UINT32 },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT64, NCX_T_UINT64 },
 	{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT16, NCX_T_UINT16 },
 	{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, NCX_T_UINT8 },
 	{ ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, NCX_T_BOOL },
@@ -35,6 +36,7 @@ static size_t field_count(const Onnx__TensorProto *p, uint32_t type)
 	case NCX_T_FP32: return p->n_float_data;
 	case NCX_T_FP64: return p->n_double_data;
 	case NCX_T_INT64: return p->n_int64_data;
+	case NCX_T_UINT64:
 	case NCX_T_UINT32: return p->n_uint64_data;
 	default: return p->n_int32_data;	/* all the small ones travel as int32 */
 	}
@@ -52,6 +54,7 @@ static void copy_field(const Onnx__TensorProto *p, const struct ctl_tensor *t)
 		case NCX_T_FP32: memcpy(out, &p->float_data[i], size); break;
 		case NCX_T_FP64: memcpy(out, &p->double_data[i], size); break;
 		case NCX_T_INT64: memcpy(out, &p->int64_data[i], size); break;
+		case NCX_T_UINT64:
 		case NCX_T_UINT32: memcpy(out, &p->uint64_data[i], size); break;
 		default: memcpy(out, &p->int32_data[i], size); break;
 		}
