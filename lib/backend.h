@@ -29,6 +29,7 @@ struct acc_bdev {
 	uint64_t tick_hz;
 	uint32_t target;		/* enum nca_target_id */
 	uint32_t max_queue_order;
+	uint64_t features;		/* NCA_FEATURE_* */
 };
 
 struct acc_bctx {

@@ -112,6 +112,8 @@ int accel_launch_prepare(accel_launch *l, accel_queue *q, uint64_t cookie)
 			.program = g->program->va,
 			.args = l->args_va,
 			.args_len = (uint32_t)g->args_len,
+			.report_len = g->ctx->dev->b->features & NCA_FEATURE_REPORT_LEN ?
+				      (uint32_t)sizeof(*l->report) : 0,
 			.report = l->report_va,
 		},
 	};

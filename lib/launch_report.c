@@ -28,7 +28,13 @@ int accel_launch_report(accel_launch *l, struct accel_launch_report *report)
 		o.wait_ticks[i] = r.wait_ticks[i];
 		o.stall_ticks[i] = r.stall_ticks[i];
 		o.instructions[i] = r.instructions[i];
+		o.result_stall_ticks[i] = r.stall_by[i][NCA_STALL_RESULT];
+		o.port_stall_ticks[i] = r.stall_by[i][NCA_STALL_PORT];
+		o.array_stall_ticks[i] = r.stall_by[i][NCA_STALL_ARRAY];
+		o.queue_stall_ticks[i] = r.stall_by[i][NCA_STALL_DMA_QUEUE];
+		o.dma_wait_ticks[i] = r.dma_wait_ticks[i];
 	}
+	o.array_ticks = r.array_ticks;
 	o.dma_busy_ticks = r.dma_busy_ticks;
 	o.dma_bytes = r.dma_bytes;
 	o.dma_descriptors = r.dma_descriptors;

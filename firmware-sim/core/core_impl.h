@@ -100,11 +100,14 @@ struct stream {
 	bool passed;		/* waits of the instruction at pc have held */
 	uint8_t waits_for;	/* semaphore, while it waits */
 	uint32_t recent_head;
+	bool waited_for_dma;	/* the update that ended the last wait was a transfer's */
 	uint64_t since;		/* start of the present wait or stall */
+	uint64_t result_at;	/* when the result that the present instruction needs is visible */
 	uint64_t visible;	/* when everything issued so far is visible */
 	struct recent recent[RECENT];
 	uint32_t reg[NCA_REGISTERS];
-	uint64_t busy, wait, stall;
+	uint64_t busy, wait, dma_wait;
+	uint64_t stall[NCA_STALLS];	/* by enum nca_stall */
 	uint32_t instructions;
 };
 
@@ -186,6 +189,7 @@ struct core_state {
 
 	uint64_t cell_free[16];		/* when a matmul in the cell ends */
 	uint64_t array_free;		/* when the last of them ends */
+	uint64_t array_busy;		/* ticks with at least one of them */
 	uint16_t loaded;		/* cells with a stationary tile */
 	uint64_t load_free;
 	struct stationary stat[16];	/* at the number of a tile's first cell */

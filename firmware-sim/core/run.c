@@ -95,8 +95,11 @@ static int sem_apply(struct core_state *st, struct core_fault *fault)
 	for (int e = 0; e < NCA_ENGINES; e++) {
 		struct stream *s = &st->stream[e];
 
-		if (s->status == STREAM_WAIT && !unmet_wait(st, &st->prog->code[e][s->pc]))
+		if (s->status == STREAM_WAIT && !unmet_wait(st, &st->prog->code[e][s->pc])) {
 			s->next = st->clock;
+			s->waited_for_dma =
+				st->prog->code[u.engine][u.pc].opcode == NCA_OP_DMA;
+		}
 	}
 	return 0;
 }
@@ -199,8 +202,13 @@ static void occupy(struct core_state *st, uint32_t e, const struct pinst *p, uin
 		return;
 	}
 	if (on_array(p)) {
+		uint64_t from = end - p->ticks;
+
 		for (uint32_t i = 0; i < 16; i++)
 			st->cell_free[i] = p->cells >> i & 1 ? end : st->cell_free[i];
+		/* Starts ascend: what is counted already reaches up to array_free. */
+		from = from > st->array_free ? from : st->array_free;
+		st->array_busy += end > from ? end - from : 0;
 		st->array_free = end > st->array_free ? end : st->array_free;
 		return;
 	}
@@ -283,6 +291,19 @@ static int execute(struct core *core, struct core_state *st, uint32_t e, struct 
 	return 0;
 }
 
+/* Results come before ports: of a stall for both, the first part is for the result. */
+static void count_stall(struct stream *s, const struct pinst *p, uint64_t now)
+{
+	if (p->opcode == NCA_OP_DMA) {
+		s->stall[NCA_STALL_DMA_QUEUE] += now - s->since;
+	} else if (on_array(p)) {
+		s->stall[NCA_STALL_ARRAY] += now - s->since;
+	} else {
+		s->stall[NCA_STALL_RESULT] += s->result_at - s->since;
+		s->stall[NCA_STALL_PORT] += now - s->result_at;
+	}
+}
+
 static int step(struct core *core, struct core_state *st, uint32_t e, struct core_fault *fault)
 {
 	struct stream *s = &st->stream[e];
@@ -304,12 +325,13 @@ static int step(struct core *core, struct core_state *st, uint32_t e, struct cor
 			const struct core_trace *trace = st->launch.trace;
 
 			s->wait += now - s->since;
+			s->dma_wait += s->waited_for_dma ? now - s->since : 0;
 			if (trace && trace->wait)
 				trace->wait(trace->opaque, e, s->waits_for, s->since, now);
 		}
 		s->status = STREAM_RUN;
 		s->passed = true;
-		s->since = now;
+		s->since = s->result_at = now;
 		checker_waited(st, e, p);
 	}
 	if (p->opcode == NCA_OP_DMA) {
@@ -326,13 +348,16 @@ static int step(struct core *core, struct core_state *st, uint32_t e, struct cor
 			return 0;
 		}
 	} else if (p->opcode > NCA_OP_DMA) {
-		start = after_ports(st, e, p, after_results(s, p, now));
+		start = after_results(s, p, now);
+		if (start > now)
+			s->result_at = start;
+		start = after_ports(st, e, p, start);
 		if (start > now) {
 			s->next = start;
 			return 0;
 		}
 	}
-	s->stall += now - s->since;
+	count_stall(s, p, now);
 	return execute(core, st, e, fault);
 }
 

@@ -236,7 +236,7 @@ int core_launch_begin(struct core *core, const struct core_launch *launch, struc
 	}
 	dma_servers_init(st);
 	memset(st->cell_free, 0, sizeof(st->cell_free));
-	st->load_free = st->array_free = 0;
+	st->load_free = st->array_free = st->array_busy = 0;
 	st->loaded = 0;
 	for (int i = 0; i < 16; i++)
 		st->stat[i].cells = 0;
@@ -268,9 +268,15 @@ void core_launch_report(const struct core_state *st, struct nca_launch_report *r
 
 		r->busy_ticks[e] = s->busy;
 		r->wait_ticks[e] = s->wait;
-		r->stall_ticks[e] = s->stall;
+		r->stall_ticks[e] = 0;
+		for (int k = 0; k < NCA_STALLS; k++) {
+			r->stall_by[e][k] = s->stall[k];
+			r->stall_ticks[e] += s->stall[k];
+		}
+		r->dma_wait_ticks[e] = s->dma_wait;
 		r->instructions[e] = s->instructions;
 	}
+	r->array_ticks = st->array_busy;
 	r->dma_busy_ticks = st->dma_busy;
 	r->dma_bytes = st->dma_bytes;
 	r->dma_descriptors = st->dma_descs;

@@ -37,7 +37,8 @@ static void identify(struct ncasim *dev, const struct nca_admin_cmd *cmd, struct
 	struct nca_identify id = {
 		.version = NCA_VERSION_MAJOR << 16 | NCA_VERSION_MINOR,
 		.target = t->id,
-		.features = NCA_FEATURE_INJECT | NCA_FEATURE_BURST | NCA_FEATURE_CHECK,
+		.features = NCA_FEATURE_INJECT | NCA_FEATURE_BURST | NCA_FEATURE_CHECK |
+			    NCA_FEATURE_REPORT_LEN,
 		.cores = t->cores,
 		.slices = NCA_SLICES,
 		.max_contexts = DEV_CONTEXTS,

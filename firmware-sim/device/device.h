@@ -480,6 +480,13 @@ bool light_step(struct ncasim *dev, struct queue *q);
 bool light_sem_poll(struct ncasim *dev, struct queue *q);
 
 /* launch.c, program.c (worker side) */
+/* Bytes of the report that the submitter has room for and this device knows. */
+static inline uint64_t launch_report_len(const struct nca_sqe *s)
+{
+	uint64_t len = s->launch.report_len ? s->launch.report_len : NCA_LAUNCH_REPORT_MIN;
+
+	return len < sizeof(struct nca_launch_report) ? len : sizeof(struct nca_launch_report);
+}
 struct launch *launch_new(struct ncasim *dev, struct queue *q);
 void launch_free(struct launch *l);
 bool launch_prepare(struct launch *l);

@@ -8,7 +8,7 @@ static void write_report(struct ncasim *dev, struct launch *l, uint64_t end)
 {
 	struct nca_launch_report *r = &l->report;
 	const uint8_t *from = (const uint8_t *)r;
-	uint64_t va = l->sqe.launch.report, left = sizeof(*r), n;
+	uint64_t va = l->sqe.launch.report, left = launch_report_len(&l->sqe), n;
 
 	if (!va)
 		return;

@@ -33,14 +33,14 @@ struct launch *launch_new(struct ncasim *dev, struct queue *q)
 	    s->launch.args_len > sizeof(struct nca_launch_args) +
 	    NCA_PROGRAM_MAX_SLOTS * sizeof(struct nca_slot) + NCA_PROGRAM_MAX_SCALARS * 4)
 		return refuse_field(dev, q, offsetof(struct nca_sqe, launch.args_len));
-	if (s->launch.rsvd0)
-		return refuse_field(dev, q, offsetof(struct nca_sqe, launch.rsvd0));
+	if (s->launch.report_len && (!s->launch.report ||
+				     s->launch.report_len < NCA_LAUNCH_REPORT_MIN))
+		return refuse_field(dev, q, offsetof(struct nca_sqe, launch.report_len));
 	if (s->launch.rsvd1)
 		return refuse_field(dev, q, offsetof(struct nca_sqe, launch.rsvd1));
 	bad = s->launch.report;
-	if (bad && (!map_user_range(bad, sizeof(struct nca_launch_report)) ||
-		    !map_covers(q->ctx, bad, sizeof(struct nca_launch_report), NCA_MAP_WRITE,
-				&bad))) {
+	if (bad && (!map_user_range(bad, launch_report_len(s)) ||
+		    !map_covers(q->ctx, bad, launch_report_len(s), NCA_MAP_WRITE, &bad))) {
 		queue_fail(dev, q, NCA_CQE_BAD_ADDRESS, NCA_ACCESS_WRITE, NCA_RULE_NONE, bad,
 			   q->start_clock, q->start_clock);
 		return NULL;

@@ -187,6 +187,7 @@ NCA_STATIC_ASSERT(sizeof(struct nca_extent_page) == 4096);
 #define NCA_FEATURE_INJECT		(1ull << 1)
 #define NCA_FEATURE_BURST		(1ull << 2)
 #define NCA_FEATURE_CHECK		(1ull << 3)	/* checking mode can be asked for per launch */
+#define NCA_FEATURE_REPORT_LEN		(1ull << 4)	/* LAUNCH takes report_len */
 
 struct nca_identify {
 	__u32 version;			/* as NCA_REG_VERSION */

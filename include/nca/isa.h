@@ -344,6 +344,15 @@ enum nca_fault_rule {
 	NCA_RULE_COUNT,
 };
 
+/* Why a stream stands although its semaphores have let it through (data sheet, part III, 3). */
+enum nca_stall {
+	NCA_STALL_RESULT	= 0,	/* an earlier result of the same engine is in the pipeline */
+	NCA_STALL_PORT		= 1,	/* another engine holds the port of SBUF or PSUM */
+	NCA_STALL_ARRAY		= 2,	/* tensor: load path, stationary tile or cells are busy */
+	NCA_STALL_DMA_QUEUE	= 3,	/* the DMA engine's queue is full */
+	NCA_STALLS		= 4,
+};
+
 /* Written to sqe.launch.report when the launch ends, well or badly. */
 struct nca_launch_report {
 	uint64_t start_ns, end_ns;
@@ -355,13 +364,18 @@ struct nca_launch_report {
 	uint64_t ticks;			/* without preemption */
 	uint64_t busy_ticks[NCA_ENGINES];
 	uint64_t wait_ticks[NCA_ENGINES];	/* on semaphores */
-	uint64_t stall_ticks[NCA_ENGINES];	/* port conflicts, pipeline, DMA queue full */
+	uint64_t stall_ticks[NCA_ENGINES];	/* everything else: the sum of stall_by[e] */
 	uint64_t dma_busy_ticks;	/* sum over DMA engines */
 	uint64_t dma_bytes;
 	uint32_t instructions[NCA_ENGINES];
 	uint32_t dma_descriptors;
 	uint64_t rsvd[3];
+	/* From here on only if launch.report_len says so (NCA_FEATURE_REPORT_LEN). */
+	uint64_t stall_by[NCA_ENGINES][NCA_STALLS];	/* enum nca_stall */
+	uint64_t dma_wait_ticks[NCA_ENGINES];	/* part of wait_ticks that a transfer's update ended */
+	uint64_t array_ticks;			/* at least one MATMUL or TRANSPOSE in the array */
 };
-NCA_STATIC_ASSERT(sizeof(struct nca_launch_report) == 240);
+NCA_STATIC_ASSERT(sizeof(struct nca_launch_report) == 448);
+#define NCA_LAUNCH_REPORT_MIN	240	/* what a report_len of 0 stands for */
 
 #endif

@@ -87,7 +87,7 @@ struct nca_sqe {
 			__u64 program;	/* struct nca_program_header, 64-byte aligned */
 			__u64 args;	/* struct nca_launch_args, 16-byte aligned */
 			__u32 args_len;	/* bytes */
-			__u32 rsvd0;
+			__u32 report_len; /* bytes at report, 0: NCA_LAUNCH_REPORT_MIN (NCA_FEATURE_REPORT_LEN) */
 			__u64 report;	/* struct nca_launch_report to fill in, or 0 */
 			__u64 timeout_ns; /* device time, 0 = device default watchdog */
 			__u64 rsvd1;

@@ -102,6 +102,7 @@ static int kmd_open(const char *name, struct acc_bdev **out)
 	if (r)
 		goto close_fd;
 	dev->b.tick_hz = dev->info.tick_hz;
+	dev->b.features = dev->info.features;
 	dev->b.target = dev->info.target;
 	dev->b.max_queue_order = dev->info.max_queue_order;
 	*out = &dev->b;

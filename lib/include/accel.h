@@ -408,6 +408,12 @@ ACCEL_API int accel_launch_submit(accel_launch *l, accel_queue *q, uint64_t cook
 /** Prepare without submitting, for batches. One submitter. */
 ACCEL_API int accel_launch_prepare(accel_launch *l, accel_queue *q, uint64_t cookie);
 
+/*
+ * What a launch did. Arrays are by engine: tensor, vector, scalar, gpsimd, sync.
+ * busy_ticks is occupation by instructions (on the tensor engine tiles overlap: array_ticks
+ * says how long it multiplied at all), wait_ticks are waits for semaphores, of them
+ * dma_wait_ticks for transfers; stall_ticks is the sum of the four kinds of stalls.
+ */
 struct accel_launch_report {
 	size_t size;
 	uint64_t start_ns, end_ns, preempt_ns;
@@ -418,6 +424,13 @@ struct accel_launch_report {
 	uint32_t instructions[5], dma_descriptors;
 	uint32_t fault_rule, fault_engine, fault_pc;	/* enum nca_fault_rule, 0 = none */
 	uint64_t fault_address;
+	/* Zero if the device is too old to tell. */
+	uint64_t result_stall_ticks[5];	/* for an earlier result of the same engine */
+	uint64_t port_stall_ticks[5];	/* for SBUF or PSUM, which another engine holds */
+	uint64_t array_stall_ticks[5];	/* tensor: for the load path, a tile, cells of the array */
+	uint64_t queue_stall_ticks[5];	/* for room in a DMA queue */
+	uint64_t dma_wait_ticks[5];
+	uint64_t array_ticks;
 };
 
 /** Report of the last completed run of this instance. Any thread, after completion was taken. */

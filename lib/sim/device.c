@@ -175,6 +175,7 @@ static int sim_open(const char *name, struct acc_bdev **out)
 	if (r)
 		goto fail;
 	dev->b.tick_hz = dev->id.tick_hz;
+	dev->b.features = dev->id.features;
 	dev->b.target = dev->id.target;
 	dev->b.max_queue_order = dev->id.max_queue_order;
 	*out = &dev->b;

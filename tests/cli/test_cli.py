@@ -218,7 +218,14 @@ class Run(Base):
                                      f"logits={DIGITS}/logits.npy", "--tolerance", "1e-4",
                                      "--output-dir", out))
         self.fields(o, "status", "graph", "target", "size", "mode", "cycles", "ticks", "tick_hz", "dma.bytes",
-                    "engines.tensor.instructions", "engines.sync.wait_ticks")
+                    "engines.tensor.instructions", "engines.sync.wait_ticks", "array_ticks")
+        for name, e in o["engines"].items():
+            with self.subTest(engine=name):
+                self.assertEqual(e["stall_ticks"], sum(e[f"{k}_stall_ticks"] for k in ("result", "port", "array", "queue")))
+                self.assertLessEqual(e["dma_wait_ticks"], e["wait_ticks"])
+                self.assertLessEqual(e["wait_ticks"] + e["stall_ticks"], o["ticks"])
+        self.assertTrue(0 < o["array_ticks"] <= o["engines"]["tensor"]["busy_ticks"])
+        self.assertGreater(o["engines"]["tensor"]["dma_wait_ticks"], 0)
         self.assertEqual((o["status"], o["launches"], o["slices"], o["size"]), ("ok", 360, 360, "medium"))
         self.summary(o["wall_ns"])
         self.summary(o["device_ns"])

@@ -217,7 +217,7 @@ OFFSET(struct nca_sqe, launch, 16);
 OFFSET(struct nca_sqe, launch.program, 16);
 OFFSET(struct nca_sqe, launch.args, 24);
 OFFSET(struct nca_sqe, launch.args_len, 32);
-OFFSET(struct nca_sqe, launch.rsvd0, 36);
+OFFSET(struct nca_sqe, launch.report_len, 36);
 OFFSET(struct nca_sqe, launch.report, 40);
 OFFSET(struct nca_sqe, launch.timeout_ns, 48);
 OFFSET(struct nca_sqe, launch.rsvd1, 56);
@@ -352,7 +352,7 @@ OFFSET(struct nca_launch_args, slots, 0);
 OFFSET(struct nca_launch_args, scalars, 4);
 OFFSET(struct nca_launch_args, rsvd, 8);
 OFFSET(struct nca_launch_args, slot, 16);
-SIZE(struct nca_launch_report, 240);
+SIZE(struct nca_launch_report, 448);
 OFFSET(struct nca_launch_report, start_ns, 0);
 OFFSET(struct nca_launch_report, end_ns, 8);
 OFFSET(struct nca_launch_report, preempt_ns, 16);
@@ -370,6 +370,9 @@ OFFSET(struct nca_launch_report, dma_bytes, 184);
 OFFSET(struct nca_launch_report, instructions, 192);
 OFFSET(struct nca_launch_report, dma_descriptors, 212);
 OFFSET(struct nca_launch_report, rsvd, 216);
+OFFSET(struct nca_launch_report, stall_by, 240);
+OFFSET(struct nca_launch_report, dma_wait_ticks, 400);
+OFFSET(struct nca_launch_report, array_ticks, 440);
 
 /* ---- include/nca/ncx.h ---- */
 SIZE(struct ncx_note, 16);

@@ -16,6 +16,7 @@ int main(void)
 	suite_fault();
 	suite_check();
 	suite_timing();
+	suite_stalls();
 	suite_tables();
 	suite_random();
 	CU_basic_set_mode(CU_BRM_NORMAL);

@@ -64,6 +64,24 @@ static void runs(void)
 	CU_ASSERT_EQUAL(rep->end_ns, c.end_ns);
 	CU_ASSERT_EQUAL(rep->preemptions, 0);
 	CU_ASSERT_EQUAL(*(uint64_t *)(void *)r.buf, 2);
+
+	/* As many bytes of the report as the submitter has room for, and none more. */
+	for (uint32_t len = NCA_LAUNCH_REPORT_MIN; len <= 1024; len *= 2) {
+		uint32_t want = len < sizeof(*rep) ? len : (uint32_t)sizeof(*rep);
+
+		memset(r.buf + 4096, 0xee, 1024);
+		s.launch.report_len = len == NCA_LAUNCH_REPORT_MIN ? 0 : len;
+		hq_submit(&r.q, &s);
+		CU_ASSERT_TRUE(hq_wait(&r.q, &c));
+		CU_ASSERT_EQUAL(c.status, NCA_CQE_OK);
+		CU_ASSERT_EQUAL(r.buf[4096 + want], 0xee);
+		CU_ASSERT_NOT_EQUAL(r.buf[4096 + want - 1], 0xee);
+	}
+	s.launch.report_len = NCA_LAUNCH_REPORT_MIN - 1;
+	hq_submit(&r.q, &s);
+	CU_ASSERT_TRUE(hq_wait(&r.q, &c));
+	CU_ASSERT_EQUAL(c.status, NCA_CQE_BAD_FIELD);
+	CU_ASSERT_EQUAL(c.detail, offsetof(struct nca_sqe, launch.report_len));
 	host_close(&r.h);
 }
 

@@ -301,10 +301,16 @@ static void print_run(const struct ctl_run *r)
 		ctl_json_u64(e, "instructions", r->report.instructions[i]);
 		ctl_json_u64(e, "busy_ticks", r->report.busy_ticks[i]);
 		ctl_json_u64(e, "wait_ticks", r->report.wait_ticks[i]);
+		ctl_json_u64(e, "dma_wait_ticks", r->report.dma_wait_ticks[i]);
 		ctl_json_u64(e, "stall_ticks", r->report.stall_ticks[i]);
+		ctl_json_u64(e, "result_stall_ticks", r->report.result_stall_ticks[i]);
+		ctl_json_u64(e, "port_stall_ticks", r->report.port_stall_ticks[i]);
+		ctl_json_u64(e, "array_stall_ticks", r->report.array_stall_ticks[i]);
+		ctl_json_u64(e, "queue_stall_ticks", r->report.queue_stall_ticks[i]);
 		json_object_object_add(o, ctl_engine_names[i], e);
 	}
 	json_object_object_add(root, "engines", o);
+	ctl_json_u64(root, "array_ticks", r->report.array_ticks);
 	o = json_object_new_object();
 	ctl_json_u64(o, "descriptors", r->report.dma_descriptors);
 	ctl_json_u64(o, "bytes", r->report.dma_bytes);

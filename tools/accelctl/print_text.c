@@ -165,6 +165,36 @@ static void print_output(struct libscols_table *t, const struct ctl_run_output *
 			       o->labels ? 100.0 * (double)o->correct / (double)o->labels : 0);
 }
 
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+/* Where the time of each engine went in the last launch; what is missing to 100% it had ended. */
+static void print_engines(const struct accel_launch_report *r)
+{
+	static const char *const columns[] = { "ENGINE", ">INSTRUCTIONS", ">BUSY", ">WAITS FOR DMA",
+					       ">FOR ENGINES", ">STALLS: RESULT", ">PORT", ">ARRAY",
+					       ">DMA QUEUE", NULL };
+	struct libscols_table *t = ctl_table_new(columns, true);
+
+	for (unsigned int i = 0; i < 5; i++) {
+		const uint64_t part[] = {
+			i ? r->busy_ticks[i] : r->array_ticks, r->dma_wait_ticks[i],
+			r->wait_ticks[i] - r->dma_wait_ticks[i], r->result_stall_ticks[i],
+			r->port_stall_ticks[i], r->array_stall_ticks[i], r->queue_stall_ticks[i],
+		};
+
+		ctl_table_line(t);
+		ctl_table_cell(t, 0, "%s", ctl_engine_names[i]);
+		ctl_table_cell(t, 1, "%u", r->instructions[i]);
+		for (unsigned int k = 0; k < sizeof(part) / sizeof(part[0]); k++)
+			ctl_table_cell(t, 2 + k, "%.1f%%", percent(part[k], r->ticks));
+	}
+	putchar('\n');
+	ctl_table_print(t);
+}
+
 static void print_run(const struct ctl_run *r)
 {
 	struct libscols_table *t = ctl_table_new(ctl_pair_columns, false);
@@ -190,6 +220,8 @@ static void print_run(const struct ctl_run *r)
 		ctl_table_pair(t, "trace", "%s, %s; open it at https://ui.perfetto.dev", r->trace,
 			       BYTES(r->trace_bytes));
 	ctl_table_print(t);
+	if (r->report.ticks)
+		print_engines(&r->report);
 }
 
 const struct ctl_printer ctl_print_text = {
