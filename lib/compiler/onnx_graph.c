@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx_read.h"
+#include "pass.h"
 
 /* uthash's memory comes from the arena too; @cc is in scope wherever the table changes. */
 #define uthash_malloc(size) cc_alloc(cc, size)
@@ -144,8 +145,35 @@ static void read_inputs(struct reader *r, const Onnx__GraphProto *p)
 			"the graph has no inputs, so there is nothing to run");
 }
 
+/*
+ * Types of what an importer has built after @last, and constants where its operands are: importers
+ * may rely on knowing the type of every operand, and its value if the graph computes it from
+ * constants.
+ */
+static void settle(struct onnx_node *n, struct ir_op *last, struct ir_value **result)
+{
+	struct ir_op *next;
+
+	for (struct ir_op *op = last ? last->next : n->g->first; op; op = next) {
+		struct ir_value *v;
+
+		next = op->next;
+		op->out->type = ir_infer(n->g, op);
+		v = pass_fold_op(n->g, op);
+		if (!v)
+			continue;
+		if (*result == op->out)
+			*result = v;
+		for (size_t i = 0; i < n->num_more; i++)
+			if (n->more[i] == op->out)
+				n->more[i] = v;
+		pass_replace(n->g, op, v);
+	}
+}
+
 static void read_node(struct reader *r, const Onnx__NodeProto *p, size_t index)
 {
+	struct ir_op *last = r->g->last;
 	struct cc *cc = r->g->cc;
 	struct onnx_node n = { .g = r->g, .proto = p, .opset = r->opset };
 	struct ir_value *result;
@@ -168,6 +196,7 @@ static void read_node(struct reader *r, const Onnx__NodeProto *p, size_t index)
 		if (p->input[i] && p->input[i][0])
 			n.in[i] = lookup(r, p->input[i], who);
 	result = onnx_import_node(&n);
+	settle(&n, last, &result);
 	for (size_t i = 0; i < p->n_output; i++) {
 		struct ir_value *v = i ? n.more[i - 1] : result;
 

@@ -17,6 +17,8 @@ const char *const *pass_names(void);
 void pass_infer_shapes(struct ir_graph *g);
 /* Operators on constants become constants; identities go away. */
 void pass_fold_constants(struct ir_graph *g);
+/* The constant that @op computes, or NULL if an operand is none or it is better left to the device. */
+struct ir_value *pass_fold_op(struct ir_graph *g, const struct ir_op *op);
 /* ONNX operators become core operators. */
 void pass_canonicalize(struct ir_graph *g);
 /* A per-channel scale and shift after a convolution goes into its weights. */

@@ -100,7 +100,7 @@ static const void *fold_transpose(struct ir_graph *g, const struct ir_op *op)
 	return to;
 }
 
-static struct ir_value *fold(struct ir_graph *g, const struct ir_op *op)
+struct ir_value *pass_fold_op(struct ir_graph *g, const struct ir_op *op)
 {
 	const struct ir_type *t = &op->out->type;
 	union ir_data data = { NULL };
@@ -109,6 +109,8 @@ static struct ir_value *fold(struct ir_graph *g, const struct ir_op *op)
 		if (op->in[i].value && !ir_is_const(op->in[i].value))
 			return NULL;
 	switch (op->opcode) {
+	case IR_IDENTITY:
+		return ir_in(op, 0);
 	case IR_RESHAPE:
 	case IR_FLATTEN:
 		data = ir_in(op, 0)->data;
@@ -137,7 +139,7 @@ void pass_fold_constants(struct ir_graph *g)
 	struct ir_op *next;
 
 	for (struct ir_op *op = g->first; op; op = next) {
-		struct ir_value *v = op->opcode == IR_IDENTITY ? ir_in(op, 0) : fold(g, op);
+		struct ir_value *v = op->opcode == IR_IDENTITY ? ir_in(op, 0) : pass_fold_op(g, op);
 
 		next = op->next;
 		if (v)
