@@ -148,8 +148,9 @@ check-unit: unit-tests programs
 
 ## make check-asan    the same under AddressSanitizer and UBSan
 check-asan:
-	$(MAKE) BUILD=$(BUILD)/asan SAN=address,undefined OPT="-O1 -g" WERROR= unit-tests
+	$(MAKE) BUILD=$(BUILD)/asan SAN=address,undefined OPT="-O1 -g" WERROR= unit-tests $(BUILD)/asan/tests/check_onnx
 	tests/run-unit.sh $(BUILD)/asan $(UNIT_TESTS)
+	$(BUILD)/asan/tests/check_onnx --quiet
 
 ## make check-tsan    library and simulator threads under ThreadSanitizer
 check-tsan:

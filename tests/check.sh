@@ -13,7 +13,7 @@ logs=$build/check
 mkdir -p "$logs"
 rm -f "$logs"/*.log
 
-steps=(build clang unit cli digits golden model asan tsan fuzz hostile lint vm)
+steps=(build clang unit cli digits onnx golden model asan tsan fuzz hostile lint vm)
 [ $# -gt 0 ] && steps=("$@")
 
 run_step() {
@@ -23,6 +23,7 @@ run_step() {
     unit)     make "$jobs" check-unit ;;
     cli)      make check-cli ;;
     digits)   tests/digits/demo.sh "$build" ;;
+    onnx)     make "$jobs" check-onnx ;;
     golden)   make "$jobs" check-golden ;;
     model)    make check-model ;;
     asan)     make "$jobs" check-asan ;;

@@ -17,11 +17,6 @@ test_compiler_frontend_SRCS := $(addprefix tests/compiler/, test_frontend.c mode
 test_compiler_frontend_ARCHIVES := accelcc
 test_compiler_frontend_LIBS := -lcunit
 
-UNIT_TESTS += test_compiler_onnx_nodes
-test_compiler_onnx_nodes_SRCS := $(addprefix tests/compiler/, test_onnx_nodes.c sim_run.c npy.c)
-test_compiler_onnx_nodes_ARCHIVES := accelcc ncasim
-test_compiler_onnx_nodes_LIBS := -lcunit
-
 UNIT_TESTS += test_compiler_backend
 test_compiler_backend_SRCS := tests/compiler/test_backend.c
 test_compiler_backend_ARCHIVES := accelcc

@@ -71,6 +71,60 @@ bool npy_read(const char *path, struct npy *out)
 	return true;
 }
 
+static const struct {
+	int onnx;
+	char type[4];
+} types[] = {
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, "f4" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, "f8" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, "f2" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, "B2" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__INT64, "i8" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__INT32, "i4" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__INT16, "i2" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__INT8, "i1" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT64, "u8" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT32, "u4" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT16, "u2" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, "u1" },
+	{ ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, "b1" },
+};
+
+/* One element from the typed field that ONNX keeps this element type in. */
+static bool element(const Onnx__TensorProto *t, size_t i, size_t elem, uint8_t *out)
+{
+	if (t->n_float_data > i)
+		memcpy(out, &t->float_data[i], elem);
+	else if (t->n_double_data > i)
+		memcpy(out, &t->double_data[i], elem);
+	else if (t->n_int64_data > i)
+		memcpy(out, &t->int64_data[i], elem);
+	else if (t->n_uint64_data > i)
+		memcpy(out, &t->uint64_data[i], elem);
+	else if (t->n_int32_data > i)
+		memcpy(out, &t->int32_data[i], elem);
+	else
+		return false;
+	return true;
+}
+
+static bool elements(const Onnx__TensorProto *t, struct npy *out)
+{
+	size_t elem = (size_t)(out->type[1] - '0');
+	uint8_t *data = malloc(out->elements * elem + 8);
+
+	out->data = data;
+	if (t->has_raw_data && t->raw_data.len == out->elements * elem) {
+		if (t->raw_data.len)
+			memcpy(data, t->raw_data.data, t->raw_data.len);
+		return true;
+	}
+	for (size_t i = 0; i < out->elements; i++)
+		if (!element(t, i, elem, data + i * elem))
+			return false;
+	return true;
+}
+
 bool tensor_pb_read(const char *path, struct npy *out)
 {
 	size_t size;
@@ -80,18 +134,17 @@ bool tensor_pb_read(const char *path, struct npy *out)
 
 	memset(out, 0, sizeof(*out));
 	free(data);
-	if (t && t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && t->n_dims <= 8) {
-		strcpy(out->type, "f4");
+	for (size_t i = 0; t && i < sizeof(types) / sizeof(types[0]); i++)
+		if (types[i].onnx == t->data_type)
+			strcpy(out->type, types[i].type);
+	if (t && out->type[0] && t->n_dims <= 8) {
+		snprintf(out->name, sizeof(out->name), "%s", t->name ? t->name : "");
 		out->elements = 1;
 		for (size_t i = 0; i < t->n_dims; i++) {
 			out->dim[out->rank++] = t->dims[i];
 			out->elements *= (size_t)t->dims[i];
 		}
-		out->data = malloc(out->elements * 4 + 1);
-		if (t->has_raw_data && t->raw_data.len == out->elements * 4)
-			ok = memcpy(out->data, t->raw_data.data, t->raw_data.len);
-		else if (t->n_float_data == out->elements)
-			ok = memcpy(out->data, t->float_data, out->elements * 4);
+		ok = elements(t, out);
 		if (!ok)
 			free(out->data);
 	}

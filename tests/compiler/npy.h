@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 struct npy {
-	char type[4];		/* "f4", "i8" */
+	char name[128];		/* of a .pb tensor */
+	char type[4];		/* "f4", "i8", "b1"; "B2" is bfloat16 */
 	int rank;
 	int64_t dim[8];
 	size_t elements;
@@ -16,7 +17,7 @@ struct npy {
 };
 
 bool npy_read(const char *path, struct npy *out);
-bool tensor_pb_read(const char *path, struct npy *out);	/* float tensors only */
+bool tensor_pb_read(const char *path, struct npy *out);
 void *read_whole_file(const char *path, size_t *size);
 
 #endif

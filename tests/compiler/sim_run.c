@@ -69,10 +69,33 @@ static int open_image(const uint8_t *data, size_t size, struct image *im, struct
 	return 0;
 }
 
+static uint32_t type_bytes(uint32_t type)
+{
+	switch (type) {
+	case NCX_T_INT8:
+	case NCX_T_UINT8:
+	case NCX_T_BOOL:
+		return 1;
+	case NCX_T_BF16:
+	case NCX_T_FP16:
+	case NCX_T_INT16:
+	case NCX_T_UINT16:
+		return 2;
+	case NCX_T_INT64:
+	case NCX_T_UINT64:
+	case NCX_T_FP64:
+		return 8;
+	default:
+		return 4;
+	}
+}
+
 static void describe(const struct image *im, const struct ncx_tensor *t, struct sim_tensor *out)
 {
 	snprintf(out->name, sizeof(out->name), "%s", im->strings + t->name);
-	out->elements = t->size / 4;
+	out->type = t->type;
+	out->bytes = t->size;
+	out->elements = t->size / type_bytes(t->type);
 }
 
 int sim_inspect(const uint8_t *ncx, size_t size, struct sim_run *run)
@@ -198,14 +221,14 @@ int sim_launch(const uint8_t *ncx, size_t size, struct sim_run *run)
 	slots.slot[1].size = im.entry->scratch_size;
 	slots.slot[1].writable = true;
 	for (uint32_t i = 0; i < run->num_in; i++) {
-		slots.slot[2 + i].data = (uint8_t *)run->in[i].data;
-		slots.slot[2 + i].size = run->in[i].elements * 4;
+		slots.slot[2 + i].data = run->in[i].data;
+		slots.slot[2 + i].size = run->in[i].bytes;
 	}
 	for (uint32_t i = 0; i < run->num_out; i++) {
-		run->out[i].data = malloc(run->out[i].elements * 4 + 4);
-		memset(run->out[i].data, 0x7f, run->out[i].elements * 4);
-		slots.slot[2 + run->num_in + i].data = (uint8_t *)run->out[i].data;
-		slots.slot[2 + run->num_in + i].size = run->out[i].elements * 4;
+		run->out[i].data = malloc(run->out[i].bytes + 4);
+		memset(run->out[i].data, 0x7f, run->out[i].bytes);
+		slots.slot[2 + run->num_in + i].data = run->out[i].data;
+		slots.slot[2 + run->num_in + i].size = run->out[i].bytes;
 		slots.slot[2 + run->num_in + i].writable = true;
 	}
 	ret = run_core(t, prog, &slots, run);

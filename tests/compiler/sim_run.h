@@ -6,12 +6,13 @@
 #include <nca/isa.h>
 #include <nca/ncx.h>
 
-#define SIM_MAX_TENSORS 16
+#define SIM_MAX_TENSORS 64
 
 struct sim_tensor {
 	char name[128];
-	uint64_t elements;
-	float *data;		/* inputs: the caller's; outputs: from malloc */
+	uint32_t type;		/* enum ncx_type */
+	uint64_t elements, bytes;
+	void *data;		/* inputs: the caller's; outputs: from malloc */
 };
 
 struct sim_run {
