@@ -80,7 +80,8 @@ static inline uint64_t nca_cost_cycles(const struct nca_target *t, const struct 
 		break;
 	case NCA_OP_SCALAR_TENSOR:
 		two = e->dst.dtype == NCA_BF16 && e->src0.dtype == NCA_BF16 &&
-		      e->src1.dtype == NCA_BF16 && n % 2 == 0;
+		      e->src1.dtype == NCA_BF16 && n % 2 == 0 && e->op0 == NCA_ALU_SUB &&
+		      e->op1 == NCA_ALU_MUL;
 		c = two ? n : 2 * n;
 		break;
 	case NCA_OP_SCAN:
@@ -111,7 +112,12 @@ static inline uint64_t nca_cost_cycles(const struct nca_target *t, const struct 
 		c = (13 * s + 2) / 3;
 		break;
 	case NCA_OP_MEMSET:
-		c = nca_dtype_size(e->dst.dtype) == 2 && e->s0.value == 0 ? (n + 1) / 2 : n;
+		two = nca_dtype_size(e->dst.dtype) == 2 && e->s0.kind == NCA_SCALAR_IMM &&
+		      e->s0.value == 0;
+		c = two ? (n + 1) / 2 : n;
+		break;
+	case NCA_OP_COPY:	/* an address from a register is slow */
+		c = (e->dst.offset | e->src0.offset) > NCA_AP_OFFSET_MASK ? nca_max64(600, n) : n;
 		break;
 	case NCA_OP_IOTA:
 	case NCA_OP_AFFINE_SELECT:
@@ -126,7 +132,7 @@ static inline uint64_t nca_cost_cycles(const struct nca_target *t, const struct 
 	case NCA_OP_TOPK:
 		c = 150 + s * ((e->param + 7) / 8) * 2;
 		break;
-	default:		/* COPY, SHUFFLE, TRANSPOSE32 */
+	default:		/* SHUFFLE, TRANSPOSE32 */
 		c = n;
 		break;
 	}

@@ -17,6 +17,7 @@ int main(void)
 	suite_check();
 	suite_timing();
 	suite_stalls();
+	suite_cost();
 	suite_tables();
 	suite_random();
 	CU_basic_set_mode(CU_BRM_NORMAL);

@@ -31,7 +31,8 @@ static uint64_t accounted(uint32_t e)
 	CU_ASSERT_EQUAL(t - r.report.wait_ticks[e], r.report.stall_ticks[e]);
 	CU_ASSERT(r.report.dma_wait_ticks[e] <= r.report.wait_ticks[e]);
 	for (i = 0; i < p.header.stream[e].count; i++) {
-		bool array = p.inst[e][i].opcode >= NCA_OP_LDSTAT && p.inst[e][i].opcode <= NCA_OP_TRANSPOSE;
+		bool array = p.inst[e][i].opcode >= NCA_OP_LDSTAT &&
+			     p.inst[e][i].opcode <= NCA_OP_TRANSPOSE;
 
 		dispatched += array ? 16 * p.target->engine_ticks[e] : r.end[e][i] - r.start[e][i];
 	}
@@ -73,7 +74,7 @@ static struct nca_inst *matmul(uint32_t opcode, uint32_t rows, uint32_t n)
 static void results(void)
 {
 	begin();
-	for (int i = 0; i < 4; i++)	/* each needs the one before */
+	for (int i = 0; i < 4; i++) /* each needs the one before */
 		copy(V, 4096, NCA_MEM_SBUF, 4096, 100);
 	run();
 	CU_ASSERT_EQUAL(r.report.stall_by[V][NCA_STALL_RESULT], 3 * 60 * 5);
@@ -104,9 +105,9 @@ static void ports(void)
 static void array(void)
 {
 	begin();
-	matmul(NCA_OP_LDSTAT, 128, 128);	/* 32 cycles; dispatched every 16 */
-	matmul(NCA_OP_MATMUL, 128, 400);	/* 16 cycles for the tile */
-	matmul(NCA_OP_MATMUL, 128, 100);	/* 384 for the cells */
+	matmul(NCA_OP_LDSTAT, 128, 128); /* 32 cycles; dispatched every 16 */
+	matmul(NCA_OP_MATMUL, 128, 400); /* 16 cycles for the tile */
+	matmul(NCA_OP_MATMUL, 128, 100); /* 384 for the cells */
 	run();
 	CU_ASSERT_EQUAL(r.report.stall_by[T][NCA_STALL_ARRAY], (16 + 384) * 2);
 	CU_ASSERT_EQUAL(r.report.stall_ticks[T], (16 + 384) * 2);
@@ -148,7 +149,8 @@ static void transfers(void)
 	CU_ASSERT(r.report.wait_ticks[S] > waited);
 }
 
-/* Whatever a program does and however it is cut into slices: no tick is lost, none counted twice. */
+/* Whatever a program does and however it is cut into slices: no tick is lost, none counted twice.
+ */
 static void nothing_is_lost(void)
 {
 	for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -156,22 +158,26 @@ static void nothing_is_lost(void)
 
 		begin();
 		for (uint32_t i = 0; i < 60; i++) {
-			static const uint32_t engine[] = { NCA_ENGINE_VECTOR, NCA_ENGINE_SCALAR, NCA_ENGINE_GPSIMD };
+			static const uint32_t engine[] = { NCA_ENGINE_VECTOR, NCA_ENGINE_SCALAR,
+							   NCA_ENGINE_GPSIMD };
 			uint32_t e = engine[rng_below(&rng, 3)], n = 1 + rng_below(&rng, 300);
 			uint32_t mem = e != G && rng_below(&rng, 2) ? NCA_MEM_PSUM : NCA_MEM_SBUF;
 
 			switch (rng_below(&rng, 4)) {
 			case 0:
 				update_add(emit_dma(&p, e, true, NCA_MEM_SBUF, 0, 16, 0, 64, 0, 0,
-						    rng_below(&rng, 2) ? 0 : NCA_DMA_SPREAD), 0, 1);
+						    rng_below(&rng, 2) ? 0 : NCA_DMA_SPREAD),
+					   0, 1);
 				break;
 			case 1:
 				matmul(NCA_OP_LDSTAT, rng_below(&rng, 2) ? 64 : 128, 128);
-				matmul(NCA_OP_MATMUL, p.inst[T][p.header.stream[T].count - 1].mm.tile.rows,
+				matmul(NCA_OP_MATMUL,
+				       p.inst[T][p.header.stream[T].count - 1].mm.tile.rows,
 				       1 + rng_below(&rng, 512));
 				break;
 			default:
-				copy(e, 2048 * rng_below(&rng, 3), mem, 2048 * rng_below(&rng, 3), n);
+				copy(e, 2048 * rng_below(&rng, 3), mem, 2048 * rng_below(&rng, 3),
+				     n);
 				break;
 			}
 			/* Waits only look back, so that they end. */
