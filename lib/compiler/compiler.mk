@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 ACCELCC_SRCS += $(addprefix lib/compiler/, \
-	cc.c ir.c ir_print.c ir_verify.c ir_infer.c \
+	cc.c eval.c ir.c ir_print.c ir_verify.c ir_infer.c \
 	onnx_parse.c onnx_attr.c onnx_tensor.c onnx_ops.c onnx_eltwise.c onnx_graph.c \
 	pass.c pass_fold_constants.c pass_canonicalize.c pass_fold_affine.c pass_reshape.c pass_fuse.c \
 	frontend.c mir.c mir_alloc.c mir_sched.c mir_print.c \

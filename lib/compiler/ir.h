@@ -88,7 +88,7 @@ struct ir_use {
 };
 
 enum ir_opcode {
-#define IR_OP(id, name, core) IR_##id,
+#define IR_OP(id, name, core, dram) IR_##id,
 #include "ir_ops.def"
 #undef IR_OP
 	IR_NUM_OPCODES,
@@ -199,6 +199,7 @@ int ir_value_cdim(const struct ir_value *v);
 
 const char *ir_opcode_name(enum ir_opcode opcode);
 bool ir_opcode_is_core(enum ir_opcode opcode);
+bool ir_opcode_makes_dram(enum ir_opcode opcode);	/* its result is made in device memory */
 const char *ir_dtype_name(enum ir_dtype dtype);
 const char *ir_type_str(const struct ir_type *t, char *buf, size_t size);
 /* "node 'conv1' (Conv)", for messages */

@@ -29,12 +29,22 @@ static const struct ir_type *float_operand(struct ir_graph *g, const struct ir_o
 	return t;
 }
 
+/* Nothing but constants, such as those of a computed shape, may be empty. */
+static bool on_constants(const struct ir_op *op)
+{
+	for (int i = 0; i < op->num_inputs; i++)
+		if (ir_in(op, i) && !ir_is_const(ir_in(op, i)))
+			return false;
+	return true;
+}
+
 static void check_elements(struct ir_graph *g, const struct ir_op *op, const struct ir_type *t)
 {
+	bool may_be_empty = on_constants(op);
 	int64_t n = 1;
 
 	for (int i = 0; i < t->rank; i++) {
-		if (t->dim[i] <= 0)
+		if (t->dim[i] < 0 || (!t->dim[i] && !may_be_empty))
 			ir_unsupported(g, op,
 				       "dimension %d of the result would be %" PRId64 ", and empty "
 				       "tensors cannot be compiled",

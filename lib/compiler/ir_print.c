@@ -6,9 +6,9 @@
 
 static const struct {
 	const char *name;
-	bool core;
+	bool core, dram;
 } opcodes[] = {
-#define IR_OP(id, name, core) [IR_##id] = { name, core },
+#define IR_OP(id, name, core, dram) [IR_##id] = { name, core, dram },
 #include "ir_ops.def"
 #undef IR_OP
 };
@@ -21,6 +21,11 @@ const char *ir_opcode_name(enum ir_opcode opcode)
 bool ir_opcode_is_core(enum ir_opcode opcode)
 {
 	return opcodes[opcode].core;
+}
+
+bool ir_opcode_makes_dram(enum ir_opcode opcode)
+{
+	return opcodes[opcode].dram;
 }
 
 const char *ir_dtype_name(enum ir_dtype dtype)

@@ -27,10 +27,7 @@ uint64_t lower_band_bytes(const struct nca_target *target)
 /* Results that are made in device memory, whoever reads them. */
 static bool made_in_dram(const struct ir_value *v)
 {
-	if (v->kind != IR_VALUE_RESULT)
-		return true;
-	return v->def->opcode == IR_RESHAPE || v->def->opcode == IR_SOFTMAX ||
-	       v->def->opcode == IR_MATMUL;
+	return v->kind != IR_VALUE_RESULT || ir_opcode_makes_dram(v->def->opcode);
 }
 
 bool lower_conv_packs(const struct ir_op *op, bool x_in_dram)
