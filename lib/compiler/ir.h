@@ -107,6 +107,11 @@ struct ir_window {		/* two spatial dimensions; one-dimensional windows have heig
 struct ir_attrs {
 	struct ir_window window;	/* CONV, MAX_POOL, AVG_POOL; PAD: only pad */
 	int64_t group;			/* CONV */
+	/*
+	 * The channels are the last dimension and not the second. CONV: [...,K] times a weight
+	 * [M][K] over single pixels; AFFINE, TENSOR_SCALAR: which dimension the vectors run along.
+	 */
+	bool channels_last;
 	bool flat; /* CONV: the image shrinks to one pixel and the result is [N,C] */
 	int64_t axis;			/* FLATTEN, SOFTMAX */
 	bool coerce_2d;			/* SOFTMAX before opset 13 */
@@ -196,6 +201,10 @@ struct ir_nchw {
 struct ir_nchw ir_value_nchw(const struct ir_value *v);
 #define IR_CDIM_DEFAULT (-1)
 int ir_value_cdim(const struct ir_value *v);
+/* The distance of neighbours along each of them in a row-major tensor, in elements. */
+struct ir_nchw ir_value_strides(const struct ir_value *v);
+/* The dimension that CONV, AFFINE and TENSOR_SCALAR with a vector take as channels. */
+int ir_op_channel(const struct ir_op *op, const struct ir_type *t);
 
 const char *ir_opcode_name(enum ir_opcode opcode);
 bool ir_opcode_is_core(enum ir_opcode opcode);

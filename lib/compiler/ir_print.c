@@ -114,6 +114,8 @@ static void print_scalars(const struct ir_op *op, FILE *out)
 	fprintf(out, " %s%s", a->reverse ? "reverse_" : "", known(alus[a->alu]));
 	if (!ir_in(op, IR_TENSOR_SCALAR_VECTOR))
 		fprintf(out, " %g", (double)a->imm);
+	else if (a->channels_last)
+		fputs(" channels_last", out);
 	if (a->alu1)
 		fprintf(out, " %s %g", known(alus[a->alu1]), (double)a->imm1);
 }
@@ -129,6 +131,8 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 			fprintf(out, " group=%" PRId64, a->group);
 		if (a->flat)
 			fputs(" flat", out);
+		if (a->channels_last)
+			fputs(" channels_last", out);
 		break;
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:
@@ -154,6 +158,10 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 		break;
 	case IR_TENSOR_TENSOR:
 		fprintf(out, " %s", known(alus[a->alu]));
+		break;
+	case IR_AFFINE:
+		if (a->channels_last)
+			fputs(" channels_last", out);
 		break;
 	case IR_BATCH_NORM:
 		fprintf(out, " epsilon=%g", (double)a->epsilon);
@@ -189,6 +197,8 @@ void ir_print(const struct ir_graph *g, FILE *out)
 		fputs(")", out);
 		print_attrs(op, out);
 		fprintf(out, " : %s", ir_type_str(&op->out->type, type, sizeof(type)));
+		if (op->out->cdim != IR_CDIM_DEFAULT)
+			fprintf(out, " cdim=%d", op->out->cdim);
 		if (op->name && op->name[0])
 			fprintf(out, "  // %s", op->name);
 		fputc('\n', out);

@@ -253,6 +253,17 @@ void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_til
 	mir_matmul_at(m, psum, moving, rows, cols, accumulate, 0);
 }
 
+void mir_transpose(struct mir *m, const struct mir_tile *psum, const struct mir_tile *src)
+{
+	struct mir_inst *i = new_inst(m, NCA_ENGINE_TENSOR, NCA_OP_TRANSPOSE);
+
+	set_ap(m, i, &i->in.mm.dst, psum, MIR_DST, true);
+	cc_assert(m->cc,
+		  i->ref[0].lo / NCA_PSUM_BANK_BYTES == (i->ref[0].hi - 1) / NCA_PSUM_BANK_BYTES);
+	set_ap(m, i, &i->in.mm.src, src, MIR_SRC0, false);
+	account(m, i);
+}
+
 static void set_scalar(struct mir *m, struct mir_inst *i, struct nca_scalar *out,
 		       const struct mir_scalar *s, enum mir_field field, uint8_t nparts)
 {

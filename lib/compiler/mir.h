@@ -125,6 +125,9 @@ void mir_ldstat_at(struct mir *m, const struct mir_tile *stationary, uint32_t pl
 void mir_matmul_at(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving,
 		   int64_t rows, int64_t cols, bool accumulate, uint32_t place);
 
+/* @psum[F parts][P] = @src[P parts][F], of one type, bits kept; inside one bank. */
+void mir_transpose(struct mir *m, const struct mir_tile *psum, const struct mir_tile *src);
+
 /* Elementwise instruction with up to two tile operands; s0/s1 as below. */
 struct mir_scalar {
 	enum { MIR_S_NONE, MIR_S_IMM, MIR_S_INT, MIR_S_PTR } kind;
