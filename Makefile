@@ -11,7 +11,8 @@
 #               NAME_TSAN := yes if it should run under ThreadSanitizer as well
 #   FUZZERS     likewise; libFuzzer targets with LLVMFuzzerTestOneInput, built with clang;
 #               NAME_CORPUS is an optional seed directory
-#   TOOLS_SRCS flags: per-file flags by target-specific CFLAGS on $(OBJ)/path/file.o
+#   COLD_SRCS   sources of libaccel.so that run at set-up only: compiled for size
+#   per-file flags: FILE_CFLAGS of $(OBJ)/path/file.o
 #
 # Variants live side by side: make BUILD=build/asan SAN=address,undefined
 
@@ -52,6 +53,7 @@ endif
 NCASIM_SRCS :=
 ACCEL_SRCS :=
 ACCELCC_SRCS :=
+COLD_SRCS :=
 PROGRAMS :=
 UNIT_TESTS :=
 FUZZERS :=
@@ -72,21 +74,27 @@ archive_libs = $(if $(filter accelcc,$(1)),$(ACCELCC_LIBS)) $(if $(filter accel,
 with_deps = $(sort $(1) $(if $(filter accel,$(1)),ncasim))
 ordered = $(filter accelcc,$(1)) $(filter accel,$(1)) $(filter ncasim,$(1))
 
+objs = $(patsubst %.c,$(OBJ)/%.o,$(patsubst $(GEN)/%,%,$(1)))
+
 $(OBJ)/%.o: %.c | gen
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(FILE_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(ROOM_CFLAGS) $(SIZE_CFLAGS) $(FILE_CFLAGS) -MMD -MP -c $< -o $@
 
 $(OBJ)/%.o: $(GEN)/%.c | gen
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) $(FILE_CFLAGS) -w -MMD -MP -c $< -o $@
 
+# The simulator's threads run none of the application's code, so nothing unwinds
+# through them; debuggers have .debug_frame. Together with -Os for what is not
+# called while work is done, this keeps libaccel.so small.
+$(call objs,$(NCASIM_SRCS)): ROOM_CFLAGS := -fno-asynchronous-unwind-tables
+$(call objs,$(COLD_SRCS)): SIZE_CFLAGS := -Os
+
 # Generated sources (GENERATED += $(GEN)/...) exist before anything is compiled.
 .PHONY: gen
 gen: $(GENERATED)
-
-objs = $(patsubst %.c,$(OBJ)/%.o,$(patsubst $(GEN)/%,%,$(1)))
 
 $(LIB)/libncasim.a: $(call objs,$(NCASIM_SRCS))
 $(LIB)/libaccel.a: $(call objs,$(ACCEL_SRCS))

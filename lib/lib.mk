@@ -32,3 +32,8 @@ ACCEL_SRCS += \
 	lib/sim/events.c \
 	lib/sim/memory.c \
 	lib/sim/queue.c
+
+COLD_SRCS += $(addprefix lib/, buffer.c context.c device.c error.c fork.c graph.c names.c queue_setup.c \
+	ranges.c drm/context.c drm/device.c drm/discover.c drm/memory.c drm/near.c drm/pci.c \
+	ncx/check.c ncx/elf.c ncx/file.c ncx/info.c \
+	sim/admin.c sim/capacity.c sim/context.c sim/device.c sim/events.c sim/memory.c)

@@ -160,7 +160,8 @@ static int exec_matmul(struct exec *x)
 				 "dst: bytes %u to %u cross a PSUM bank", dlo, dhi - 1);
 	if (x->st->launch.timed_only)
 		return 0;
-	a = (struct mm_args){ .stat = s->panel, .k = s->k, .m = s->m,
+	a = (struct mm_args){ .stat = s->panel, .panel = (size_t)PANEL * s->k, .pitch = PANEL,
+			      .k = s->k, .m = s->m,
 			      .mov_off = x->core->off[0], .out_off = x->core->off[1],
 			      .accumulate = x->in->flags & NCA_F_ACCUMULATE };
 	a.mov = widen(x, (b->src.offset & NCA_AP_OFFSET_MASK) +

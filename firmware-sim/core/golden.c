@@ -96,10 +96,10 @@ static void tf32(uint32_t *a, uint32_t n, uint32_t lanes)
 			a[r * LANES + i] = float_bits(golden_tf32(bits_float(a[r * LANES + i])));
 }
 
-/* Element [k][m] of a packed stationary tile. */
+/* Where element [k][m] of a stationary tile is. */
 static size_t packed(const struct mm_args *a, uint32_t k, uint32_t m)
 {
-	return (size_t)(m / PANEL * PANEL) * a->k + k * PANEL + m % PANEL;
+	return m / PANEL * a->panel + k * a->pitch + m % PANEL;
 }
 
 static void matmul(const struct mm_args *a)

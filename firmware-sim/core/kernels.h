@@ -26,7 +26,12 @@ enum domain { DOM_FP, DOM_INT, DOM_UINT, DOM_BITS };
  * on, because SBUF and PSUM are held word-major: [4-byte word][128 partitions].
  */
 struct mm_args {
-	const float *stat;	/* packed: panels of PANEL columns, [k][PANEL] each, zero filled */
+	/*
+	 * Stationary element [k][m] at (m / PANEL) * panel + k * pitch + m % PANEL; what is
+	 * past the last one is readable up to a multiple of 16.
+	 */
+	const float *stat;
+	size_t panel, pitch;
 	uint32_t k, m, n;
 	const uint8_t *mov;	/* row i at mov + mov_off[i]: k consecutive FP32 (or INT32) */
 	const uint32_t *mov_off;

@@ -102,20 +102,38 @@ static struct core_state *state_alloc(struct core *core)
 	return st;
 }
 
-/* clang 14 does not know "f16c" as an argument of __builtin_cpu_supports(). */
-static bool has_f16c(void)
+/* May the program use @state of the extended registers (XCR0)? */
+static bool os_saves(uint32_t state)
 {
-	unsigned int a, b, c, d;
+	uint32_t a, b, c, d;
 
-	return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		return false;
+	__asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	return (a & state) == state;
+}
+
+static bool has_avx2(void)
+{
+	const uint32_t one = bit_FMA | bit_F16C | bit_AVX;
+	uint32_t a, b, c, d;
+
+	return os_saves(0x6) && __get_cpuid(1, &a, &b, &c, &d) && (c & one) == one &&
+	       __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
+}
+
+static bool has_avx512(void)
+{
+	const uint32_t all = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+	uint32_t a, b, c, d;
+
+	return has_avx2() && os_saves(0xe6) && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+	       (b & all) == all;
 }
 
 static const struct core_kernels *choose_kernels(enum core_simd simd)
 {
-	bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
-	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
-		      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-		      __builtin_cpu_supports("avx512vl");
+	bool avx2 = has_avx2(), avx512 = has_avx512();
 
 	switch (simd) {
 	case CORE_SIMD_SCALAR:

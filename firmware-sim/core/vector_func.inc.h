@@ -30,7 +30,8 @@ INLINE vf exp_reduced(vf x, vi *n)
 	return v_fma(r * r, HORNER(r, EXP_COEF), r);
 }
 
-INLINE vf f_exp(vf x)
+/* Called, not inlined: seven functions contain it. */
+static __attribute__((noinline)) vf f_exp(vf x)
 {
 	vi n, nan = x != x;
 	vf y;

@@ -7,25 +7,56 @@
 #define MV_MAX	(MM_COLS / VL)	/* vectors of one step over columns */
 #define NB_MAX	6		/* moving rows at a time */
 
+struct tile {			/* of the result */
+	const struct mm_args *a;
+	const float *stat;
+	uint32_t n0, m0;
+};
+
+INLINE void emit(uint8_t *out, vf r, bool accumulate)
+{
+	if (accumulate)
+		r = (vf)ld(out) + r;
+	st(out, (vi)canonical(r));
+}
+
+/* As the end of micro(), for any size and a last vector that is not whole. */
+static __attribute__((noinline)) void emit_all(const struct tile *t, const vf *acc, int nb, int mv)
+{
+	const struct mm_args *a = t->a;
+
+	for (int j = 0; j < nb; j++) {
+		for (int v = 0; v < mv; v++) {
+			uint32_t m = t->m0 + (uint32_t)v * VL;
+			uint8_t *out = a->out + a->out_off[t->n0 + (uint32_t)j] + m * 4;
+			vf r = *acc++;
+
+			if (a->accumulate)
+				r = (vf)ld(out) + r;
+			st_lanes(out, (vi)canonical(r), m, a->m);
+		}
+	}
+}
+
 /*
  * @nb moving rows times @mv vectors of stationary columns, over all of k in
  * ascending order. Both counts are constants here, so that the accumulators
  * live in registers: 24 of 32 with AVX-512, 12 of 16 with AVX2.
  */
-INLINE void micro(const struct mm_args *a, const float *stat, uint32_t n0, uint32_t m0, int nb,
-		  int mv)
+INLINE void micro(const struct tile *t, int nb, int mv)
 {
-	vf acc[NB_MAX][MV_MAX];
-	const float *mov[NB_MAX];
+	const struct mm_args *a = t->a;
+	vf acc[NB_MAX * MV_MAX];
+	const float *mov[NB_MAX], *stat = t->stat;
 
 	UNROLL
 	for (int j = 0; j < nb; j++) {
-		mov[j] = (const float *)(a->mov + a->mov_off[n0 + j]);
+		mov[j] = (const float *)(a->mov + a->mov_off[t->n0 + (uint32_t)j]);
 		UNROLL
 		for (int v = 0; v < mv; v++)
-			acc[j][v] = splatf(0);
+			acc[j * mv + v] = splatf(0);
 	}
-	for (uint32_t k = 0; k < a->k; k++, stat += PANEL) {
+	for (size_t k = 0, last = a->k, pitch = a->pitch; k < last; k++, stat += pitch) {
 		vf s[MV_MAX];
 
 		UNROLL
@@ -37,36 +68,42 @@ INLINE void micro(const struct mm_args *a, const float *stat, uint32_t n0, uint3
 
 			UNROLL
 			for (int v = 0; v < mv; v++)
-				acc[j][v] = v_fma(s[v], x, acc[j][v]);
+				acc[j * mv + v] = v_fma(s[v], x, acc[j * mv + v]);
 		}
+	}
+	if (nb * mv <= NB_MAX * MV_MAX / 2 || t->m0 + (uint32_t)mv * VL > a->m) {
+		vf copy[NB_MAX * MV_MAX];	/* acc itself stays in registers */
+
+		UNROLL
+		for (int j = 0; j < nb; j++) {
+			UNROLL
+			for (int v = 0; v < mv; v++)
+				copy[j * mv + v] = acc[j * mv + v];
+		}
+		emit_all(t, copy, nb, mv);
+		return;
 	}
 	UNROLL
 	for (int j = 0; j < nb; j++) {
-		uint8_t *out = a->out + a->out_off[n0 + j] + m0 * 4;
+		uint8_t *out = a->out + a->out_off[t->n0 + (uint32_t)j] + t->m0 * 4;
 
 		UNROLL
-		for (int v = 0; v < mv; v++) {
-			vf r = acc[j][v];
-
-			if (a->accumulate)
-				r = (vf)ld(out + v * VL * 4) + r;
-			st_lanes(out + v * VL * 4, (vi)canonical(r), m0 + v * VL, a->m);
-		}
+		for (int v = 0; v < mv; v++)
+			emit(out + v * VL * 4, acc[j * mv + v], a->accumulate);
 	}
 }
 
-#define MICRO_ROWS(mv)								\
-static __attribute__((noinline)) void						\
-micro_##mv(const struct mm_args *a, const float *stat, uint32_t n0, uint32_t m0, uint32_t nb)	\
-{										\
-	switch (nb) {								\
-	case 1: micro(a, stat, n0, m0, 1, mv); break;				\
-	case 2: micro(a, stat, n0, m0, 2, mv); break;				\
-	case 3: micro(a, stat, n0, m0, 3, mv); break;				\
-	case 4: micro(a, stat, n0, m0, 4, mv); break;				\
-	case 5: micro(a, stat, n0, m0, 5, mv); break;				\
-	default: micro(a, stat, n0, m0, 6, mv); break;				\
-	}									\
+#define MICRO_ROWS(mv)							\
+static __attribute__((noinline)) void micro_##mv(const struct tile *t, uint32_t nb)	\
+{									\
+	switch (nb) {							\
+	case 1: micro(t, 1, mv); break;					\
+	case 2: micro(t, 2, mv); break;					\
+	case 3: micro(t, 3, mv); break;					\
+	case 4: micro(t, 4, mv); break;					\
+	case 5: micro(t, 5, mv); break;					\
+	default: micro(t, 6, mv); break;				\
+	}								\
 }
 MICRO_ROWS(1)
 MICRO_ROWS(2)
@@ -77,22 +114,26 @@ MICRO_ROWS(4)
 
 static void matmul(const struct mm_args *a)
 {
+	uint32_t groups = (a->n + NB_MAX - 1) / NB_MAX;
+
 	for (uint32_t m0 = 0; m0 < a->m; m0 += MM_COLS) {
-		const float *stat = a->stat + (size_t)(m0 / PANEL * PANEL) * a->k + m0 % PANEL;
 		uint32_t cols = a->m - m0 < MM_COLS ? a->m - m0 : MM_COLS;
-		uint32_t mv = (cols + VL - 1) / VL;
+		struct tile t = { .a = a, .m0 = m0, .stat = a->stat + (m0 / PANEL) * a->panel +
+							    m0 % PANEL };
 
-		for (uint32_t n0 = 0; n0 < a->n; n0 += NB_MAX) {
-			uint32_t nb = a->n - n0 < NB_MAX ? a->n - n0 : NB_MAX;
+		/* Groups of nearly the same size: a last one of one row would be slow. */
+		for (uint32_t g = 0; g < groups; g++) {
+			uint32_t nb = a->n / groups + (g < a->n % groups);
 
-			switch (mv) {
-			case 1: micro_1(a, stat, n0, m0, nb); break;
-			case 2: micro_2(a, stat, n0, m0, nb); break;
+			switch ((cols + VL - 1) / VL) {
+			case 1: micro_1(&t, nb); break;
+			case 2: micro_2(&t, nb); break;
 #if MM_COLS / VL > 2
-			case 3: micro_3(a, stat, n0, m0, nb); break;
-			default: micro_4(a, stat, n0, m0, nb); break;
+			case 3: micro_3(&t, nb); break;
+			default: micro_4(&t, nb); break;
 #endif
 			}
+			t.n0 += nb;
 		}
 	}
 }
@@ -100,7 +141,7 @@ static void matmul(const struct mm_args *a)
 static void matmul_int(const struct mm_args *a)
 {
 	for (uint32_t m0 = 0; m0 < a->m; m0 += VL) {
-		const float *stat = a->stat + (size_t)(m0 / PANEL * PANEL) * a->k + m0 % PANEL;
+		const float *stat = a->stat + (m0 / PANEL) * a->panel + m0 % PANEL;
 
 		for (uint32_t n = 0; n < a->n; n++) {
 			const int32_t *mov = (const int32_t *)(a->mov + a->mov_off[n]);
@@ -108,7 +149,7 @@ static void matmul_int(const struct mm_args *a)
 			vi acc = a->accumulate ? ld(out) : splat(0);
 
 			for (uint32_t k = 0; k < a->k; k++)
-				acc = (vi)((vu)acc + (vu)(ld(stat + k * PANEL) * mov[k]));
+				acc = (vi)((vu)acc + (vu)(ld(stat + k * a->pitch) * mov[k]));
 			st_lanes(out, acc, m0, a->m);
 		}
 	}

@@ -409,10 +409,30 @@ class OtherPrograms(unittest.TestCase):
 
 
 class Costs(Base):
-    """What an open queue costs the machine. Both bounds are far from what is usual."""
+    """What the library costs on disk, and an open queue the machine."""
+
+    def test_library_is_small(self):
+        library = BUILD / "lib/libaccel.so"
+        small = WORK / "libaccel.so"
+        subprocess.run(["strip", "-o", small, library], check=True)
+        print(f"libaccel.so, stripped: {small.stat().st_size:,} bytes", file=sys.stderr)
+        self.assertLess(small.stat().st_size, 300000)
+
+    def test_library_is_no_compiler(self):
+        def functions(file, kinds):
+            out = subprocess.run(["nm", "--defined-only", BUILD / file], check=True, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+            return {f[2] for f in map(str.split, out.splitlines()) if len(f) == 3 and f[1] in kinds}
+        compiler = functions("lib/libaccelcc.a", "T")
+        self.assertGreater(len(compiler), 50)
+        self.assertEqual(compiler & functions("lib/libaccel.so", "Tt"), set())
+        dynamic = subprocess.run(["readelf", "-d", BUILD / "lib/libaccel.so"], check=True, text=True,
+                                 stdout=subprocess.PIPE).stdout
+        self.assertIn("NEEDED", dynamic)
+        self.assertNotIn("protobuf", dynamic)
 
     def test_system_calls(self):
-        """A side that waits for the other's CPU goes to sleep, so other work on the machine costs calls.
+        """Far fewer than one a command. A side that waits for the other's CPU goes to sleep, so other work on the machine costs calls.
         Ahead of that work where we may; the best of ten runs counts."""
         log = WORK / "strace.log"
         best = None
