@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ir.h"
+#include "ir_map.h"
 #include "ir_window.h"
 
 #define MAX_SPATIAL ((int64_t)1 << 20)
@@ -29,22 +29,12 @@ static const struct ir_type *float_operand(struct ir_graph *g, const struct ir_o
 	return t;
 }
 
-/* Nothing but constants, such as those of a computed shape, may be empty. */
-static bool on_constants(const struct ir_op *op)
-{
-	for (int i = 0; i < op->num_inputs; i++)
-		if (ir_in(op, i) && !ir_is_const(ir_in(op, i)))
-			return false;
-	return true;
-}
-
 static void check_elements(struct ir_graph *g, const struct ir_op *op, const struct ir_type *t)
 {
-	bool may_be_empty = on_constants(op);
 	int64_t n = 1;
 
 	for (int i = 0; i < t->rank; i++) {
-		if (t->dim[i] < 0 || (!t->dim[i] && !may_be_empty))
+		if (t->dim[i] <= 0)
 			ir_unsupported(g, op,
 				       "dimension %d of the result would be %" PRId64 ", and empty "
 				       "tensors cannot be compiled",
@@ -147,23 +137,6 @@ static void check_vector(struct ir_graph *g, const struct ir_op *op, int slot, i
 		ir_unsupported(g, op, "the %s must be a vector of %" PRId64 " elements", what, n);
 }
 
-/* Rows of any number of dimensions times a constant matrix. */
-static struct ir_type infer_linear(struct ir_graph *g, const struct ir_op *op)
-{
-	struct ir_type t = *float_operand(g, op, IR_CONV_X);
-	const struct ir_type *w = float_operand(g, op, IR_CONV_W);
-
-	if (t.rank < 2 || w->rank != 2 || w->dim[1] != t.dim[t.rank - 1])
-		ir_unsupported(g, op, "the weight does not match the last dimension of the input");
-	if (ir_in(op, IR_CONV_BIAS))
-		check_vector(g, op, IR_CONV_BIAS, w->dim[0], "bias");
-	t.dim[t.rank - 1] = w->dim[0];
-	if (ir_in(op, IR_CONV_RESIDUAL) &&
-	    !ir_type_equal(&t, float_operand(g, op, IR_CONV_RESIDUAL)))
-		ir_unsupported(g, op, "the fused operand does not have the result's shape");
-	return t;
-}
-
 static struct ir_type infer_conv(struct ir_graph *g, const struct ir_op *op)
 {
 	const struct ir_type *x = float_operand(g, op, IR_CONV_X);
@@ -221,6 +194,22 @@ static struct ir_type broadcast(struct ir_graph *g, const struct ir_op *op, cons
 				       da, db);
 		t.dim[i] = da > db ? da : db;
 	}
+	return t;
+}
+
+struct ir_type ir_broadcast(struct ir_graph *g, const struct ir_op *op, const struct ir_type *a,
+			    const struct ir_type *b)
+{
+	return broadcast(g, op, a, b, 0);
+}
+
+static struct ir_type infer_map(struct ir_graph *g, const struct ir_op *op)
+{
+	struct ir_type t = *operand(g, op, 0);
+
+	for (int i = 1; i < op->num_inputs; i++)
+		t = broadcast(g, op, &t, operand(g, op, i), 0);
+	t.dtype = op->attr.map->dtype;
 	return t;
 }
 
@@ -388,7 +377,7 @@ static struct ir_type infer_channels(struct ir_graph *g, const struct ir_op *op,
 	if (x->rank < 2)
 		ir_unsupported(g, op, "the input has %d dimensions and no channels", x->rank);
 	for (int i = 1; i <= num_vectors; i++)
-		check_vector(g, op, i, x->dim[ir_op_channel(op, x)], "per-channel operand");
+		check_vector(g, op, i, x->dim[1], "per-channel operand");
 	return *x;
 }
 
@@ -399,7 +388,7 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 
 	switch (op->opcode) {
 	case IR_CONV:
-		t = op->attr.channels_last ? infer_linear(g, op) : infer_conv(g, op);
+		t = infer_conv(g, op);
 		break;
 	case IR_GEMM:
 		t = infer_gemm(g, op);
@@ -466,6 +455,9 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		break;
 	case IR_TRANSPOSE:
 		t = infer_transpose(g, op);
+		break;
+	case IR_MAP:
+		t = infer_map(g, op);
 		break;
 	case IR_NUM_OPCODES:
 		break;

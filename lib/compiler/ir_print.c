@@ -2,13 +2,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ir.h"
+#include "ir_map.h"
 
 static const struct {
 	const char *name;
-	bool core, dram;
+	bool core;
 } opcodes[] = {
-#define IR_OP(id, name, core, dram) [IR_##id] = { name, core, dram },
+#define IR_OP(id, name, core) [IR_##id] = { name, core },
 #include "ir_ops.def"
 #undef IR_OP
 };
@@ -21,11 +21,6 @@ const char *ir_opcode_name(enum ir_opcode opcode)
 bool ir_opcode_is_core(enum ir_opcode opcode)
 {
 	return opcodes[opcode].core;
-}
-
-bool ir_opcode_makes_dram(enum ir_opcode opcode)
-{
-	return opcodes[opcode].dram;
 }
 
 const char *ir_dtype_name(enum ir_dtype dtype)
@@ -82,42 +77,36 @@ static void print_window(const struct ir_window *w, FILE *out)
 		w->count_include_pad ? " count_include_pad" : "");
 }
 
-static const char *const alus[NCA_ALU_COUNT] = {
-	[NCA_ALU_ADD] = "add", [NCA_ALU_SUB] = "sub", [NCA_ALU_MUL] = "mul",
-	[NCA_ALU_DIV] = "div", [NCA_ALU_MAX] = "max", [NCA_ALU_MIN] = "min",
-	[NCA_ALU_POW] = "pow",
-};
-
-static const char *const funcs[NCA_FUNC_COUNT] = {
-	[NCA_FUNC_LRELU] = "leaky_relu", [NCA_FUNC_EXP] = "exp",
-	[NCA_FUNC_LOG] = "log",		 [NCA_FUNC_SIGMOID] = "sigmoid",
-	[NCA_FUNC_TANH] = "tanh",	 [NCA_FUNC_GELU] = "gelu",
-	[NCA_FUNC_GELU_TANH] = "gelu_tanh", [NCA_FUNC_SOFTPLUS] = "softplus",
-	[NCA_FUNC_SQRT] = "sqrt",	 [NCA_FUNC_SQUARE] = "square",
-	[NCA_FUNC_ERF] = "erf",		 [NCA_FUNC_SIN] = "sin",
-	[NCA_FUNC_MISH] = "mish",	 [NCA_FUNC_ABS] = "abs",
-	[NCA_FUNC_SIGN] = "sign",	 [NCA_FUNC_RECIPROCAL] = "reciprocal",
-	[NCA_FUNC_COS] = "cos",		 [NCA_FUNC_ELU] = "elu",
-	[NCA_FUNC_FLOOR] = "floor",	 [NCA_FUNC_CEIL] = "ceil",
-	[NCA_FUNC_ROUND] = "round",
-};
-
-static const char *known(const char *name)
+const char *ir_alu_name(enum nca_alu alu)
 {
-	return name ? name : "?";
+	static const char *const alus[NCA_ALU_COUNT] = {
+		"none", "add", "sub", "mul", "div", "max", "min", "eq", "ne", "lt", "le", "gt", "ge",
+		"and", "or", "xor", "shl", "shr", "sar", "land", "lor", "pow", "mod", "absmax",
+	};
+
+	return alus[alu];
+}
+
+const char *ir_func_name(enum nca_func func)
+{
+	static const char *const funcs[NCA_FUNC_COUNT] = {
+		"identity", "relu", "leaky_relu", "exp", "log", "sigmoid", "tanh", "gelu",
+		"gelu_tanh", "silu", "softplus", "sqrt", "rsqrt", "square", "erf", "sin", "mish",
+		"abs", "sign", "reciprocal", "cos", "elu", "floor", "ceil", "round",
+	};
+
+	return funcs[func];
 }
 
 static void print_scalars(const struct ir_op *op, FILE *out)
 {
 	const struct ir_attrs *a = &op->attr;
 
-	fprintf(out, " %s%s", a->reverse ? "reverse_" : "", known(alus[a->alu]));
+	fprintf(out, " %s%s", a->reverse ? "reverse_" : "", ir_alu_name(a->alu));
 	if (!ir_in(op, IR_TENSOR_SCALAR_VECTOR))
 		fprintf(out, " %g", (double)a->imm);
-	else if (a->channels_last)
-		fputs(" channels_last", out);
 	if (a->alu1)
-		fprintf(out, " %s %g", known(alus[a->alu1]), (double)a->imm1);
+		fprintf(out, " %s %g", ir_alu_name(a->alu1), (double)a->imm1);
 }
 
 static void print_attrs(const struct ir_op *op, FILE *out)
@@ -131,8 +120,6 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 			fprintf(out, " group=%" PRId64, a->group);
 		if (a->flat)
 			fputs(" flat", out);
-		if (a->channels_last)
-			fputs(" channels_last", out);
 		break;
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:
@@ -149,7 +136,7 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 		fprintf(out, " axis=%" PRId64, a->axis);
 		break;
 	case IR_ACTIVATE:
-		fprintf(out, " %s", known(funcs[a->func]));
+		fprintf(out, " %s", ir_func_name(a->func));
 		if (a->func == NCA_FUNC_LRELU || a->func == NCA_FUNC_ELU)
 			fprintf(out, " alpha=%g", (double)a->alpha);
 		break;
@@ -157,11 +144,10 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 		print_scalars(op, out);
 		break;
 	case IR_TENSOR_TENSOR:
-		fprintf(out, " %s", known(alus[a->alu]));
+		fprintf(out, " %s", ir_alu_name(a->alu));
 		break;
-	case IR_AFFINE:
-		if (a->channels_last)
-			fputs(" channels_last", out);
+	case IR_MAP:
+		ir_map_print(a->map, out);
 		break;
 	case IR_BATCH_NORM:
 		fprintf(out, " epsilon=%g", (double)a->epsilon);
@@ -197,8 +183,6 @@ void ir_print(const struct ir_graph *g, FILE *out)
 		fputs(")", out);
 		print_attrs(op, out);
 		fprintf(out, " : %s", ir_type_str(&op->out->type, type, sizeof(type)));
-		if (op->out->cdim != IR_CDIM_DEFAULT)
-			fprintf(out, " cdim=%d", op->out->cdim);
 		if (op->name && op->name[0])
 			fprintf(out, "  // %s", op->name);
 		fputc('\n', out);

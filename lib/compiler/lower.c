@@ -32,6 +32,9 @@ static void lower_op(struct lower *l, struct ir_op *op)
 	case IR_SOFTMAX:
 		lower_softmax(l, op);
 		break;
+	case IR_MAP:
+		lower_map(l, op);
+		break;
 	case IR_RESHAPE:
 		lower_reshape(l, op);
 		break;

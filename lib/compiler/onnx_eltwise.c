@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "onnx_read.h"
+#include "onnx_map.h"
 
 #define MAX_OPERANDS 2
 
@@ -17,14 +17,28 @@ static struct ir_op *append(struct onnx_node *n, enum ir_opcode opcode, int num_
 	return op;
 }
 
+/* The result, with its type, so that more can be built on it. */
+static struct ir_value *typed(struct onnx_node *n, struct ir_op *op)
+{
+	op->out->type = ir_infer(n->g, op);
+	return op->out;
+}
+
 static struct ir_value *activate(struct onnx_node *n, struct ir_value *x, enum nca_func func,
 				 float alpha)
 {
+	if (ir_is_const(x)) {	/* a map of constants is folded */
+		struct ir_map_builder b;
+
+		onnx_map_begin(n, &b);
+		return ir_map_end(&b, ir_map_func_alpha(&b, func, ir_map_input(&b, x), alpha),
+				  x->type.dtype);
+	}
 	struct ir_op *op = append(n, IR_ACTIVATE, 1, x, NULL);
 
 	op->attr.func = func;
 	op->attr.alpha = alpha;
-	return op->out;
+	return typed(n, op);
 }
 
 /* (x alu0 imm0) alu1 imm1 */
@@ -37,16 +51,38 @@ static struct ir_value *with_scalars(struct onnx_node *n, struct ir_value *x, en
 	op->attr.imm = imm0;
 	op->attr.alu1 = alu1;
 	op->attr.imm1 = imm1;
-	return op->out;
+	return typed(n, op);
+}
+
+/*
+ * The layout of images takes floating-point operands; of more than four dimensions, those between the
+ * second and the last are one to it, so an operand cannot be broadcast along some of them only.
+ */
+static bool fits_images(const struct ir_value *v, const struct ir_type *t)
+{
+	int64_t stride[IR_MAX_RANK];
+
+	if (!ir_is_float(v->type.dtype))
+		return false;
+	ir_broadcast_strides(&v->type, t, stride);
+	for (int i = t->rank - 3; i >= 2; i--)
+		if (stride[i] != stride[i + 1] * t->dim[i + 1])
+			return false;
+	return true;
 }
 
 static struct ir_value *tensors(struct onnx_node *n, enum nca_alu alu, struct ir_value *a,
 				struct ir_value *b)
 {
+	struct ir_op at = { .name = n->name, .onnx_type = n->proto->op_type };
+	struct ir_type t = ir_broadcast(n->g, &at, &a->type, &b->type);
+
+	if (!fits_images(a, &t) || !fits_images(b, &t) || (ir_is_const(a) && ir_is_const(b)))
+		return onnx_map_binary(n, alu, a, b, a->type.dtype);
 	struct ir_op *op = append(n, alu == NCA_ALU_ADD ? IR_ADD : IR_TENSOR_TENSOR, 2, a, b);
 
 	op->attr.alu = alu;
-	return op->out;
+	return typed(n, op);
 }
 
 static void need_inputs(struct onnx_node *n, size_t min, size_t max)
@@ -86,11 +122,39 @@ static const struct function {
 	{ "Tanh", NCA_FUNC_TANH, false, 0.0f },
 };
 
+/* Abs and Sign are defined for integers too. */
+static struct ir_value *integer_function(struct onnx_node *n, const struct function *f)
+{
+	enum ir_dtype dtype = n->in[0]->type.dtype;
+	bool is_signed = ir_map_class(dtype) == IR_MAP_I32;
+	struct ir_map_builder b;
+	marg x, low;
+
+	onnx_map_begin(n, &b);
+	x = ir_map_input(&b, n->in[0]);
+	if (f->func == NCA_FUNC_ABS) {
+		low = ir_map_alu(&b, NCA_ALU_SUB, ir_map_int(0), x);
+		if (is_signed)
+			x = ir_map_alu(&b, NCA_ALU_MAX, x, low);
+		return ir_map_end(&b, ir_map_wrap(&b, dtype, x), dtype);
+	}
+	if (f->func != NCA_FUNC_SIGN)
+		onnx_node_fail(n, "operand 0 has element type %s, and this operator can only be "
+			       "compiled for floating-point tensors", ir_dtype_name(dtype));
+	if (!is_signed)
+		return ir_map_end(&b, ir_map_alu(&b, NCA_ALU_NE, x, ir_map_int(0)), dtype);
+	low = ir_map_alu(&b, NCA_ALU_LT, x, ir_map_int(0));
+	x = ir_map_alu(&b, NCA_ALU_GT, x, ir_map_int(0));
+	return ir_map_end(&b, ir_map_alu(&b, NCA_ALU_SUB, x, low), dtype);
+}
+
 static struct ir_value *import_function(struct onnx_node *n, const struct function *f)
 {
 	float alpha = f->alpha;
 
 	need_inputs(n, 1, 1);
+	if (!ir_is_float(n->in[0]->type.dtype))
+		return integer_function(n, f);
 	if (f->has_alpha)
 		onnx_attr_float(n, "alpha", &alpha);
 	return activate(n, n->in[0], f->func, alpha);
@@ -106,6 +170,8 @@ static const struct binary {
 	{ "Min", NCA_ALU_MIN, true },  { "Mul", NCA_ALU_MUL, false }, { "Pow", NCA_ALU_POW, false },
 	{ "Sub", NCA_ALU_SUB, false }, { "Sum", NCA_ALU_ADD, true },
 };
+
+static struct ir_value *import_pow(struct onnx_node *n, struct ir_value *x, struct ir_value *y);
 
 /* Integer constants are converted here; nothing else can have become an integer tensor. */
 static struct ir_value *as_f32(struct onnx_node *n, struct ir_value *v)
@@ -130,17 +196,74 @@ static struct ir_value *import_binary(struct onnx_node *n, const struct binary *
 	int64_t broadcast;
 
 	need_inputs(n, b->many ? 1 : 2, b->many ? SIZE_MAX : 2);
-	if (n->opset < 7) /* broadcast only on request; broadcasting now is never wrong */
+	if (n->opset < 7) { /* broadcast only on request; broadcasting now is never wrong */
 		onnx_attr_int(n, "broadcast", &broadcast);
+		onnx_align_operand(n);
+	}
 	if (n->num_in == 1)
 		return append(n, IR_IDENTITY, 1, n->in[0], NULL)->out;
 	v = n->in[0];
 	for (size_t i = 1; i < n->num_in; i++) {
 		if (!n->in[i])
 			onnx_node_fail(n, "input %zu is missing", i);
-		v = tensors(n, b->alu, v, b->alu == NCA_ALU_POW ? as_f32(n, n->in[i]) : n->in[i]);
+		if (b->alu == NCA_ALU_POW)
+			v = import_pow(n, v, as_f32(n, n->in[i]));
+		else
+			v = tensors(n, b->alu, v, n->in[i]);
 	}
 	return v;
+}
+
+/* x^y modulo 2^32: squares of x for every bit of y. */
+static marg integer_power(struct ir_map_builder *b, marg x, marg y)
+{
+	marg r = ir_map_convert(b, ir_map_class_of(b, &x), ir_map_int(1));
+
+	for (int bit = 0; bit < 31; bit++) {
+		marg set = ir_map_alu(b, NCA_ALU_AND, y, ir_map_int(1 << bit));
+
+		r = ir_map_select(b, set, ir_map_alu(b, NCA_ALU_MUL, r, x), r);
+		x = ir_map_alu(b, NCA_ALU_MUL, x, x);
+	}
+	return r;
+}
+
+/* The result has the type of the base. */
+static struct ir_value *import_pow(struct onnx_node *n, struct ir_value *x, struct ir_value *y)
+{
+	enum ir_dtype dtype = x->type.dtype;
+	struct ir_map_builder b;
+	marg a, c, r;
+
+	if (ir_is_float(dtype))
+		return tensors(n, NCA_ALU_POW, x, y);
+	onnx_map_begin(n, &b);
+	a = ir_map_input(&b, x);
+	c = ir_map_input(&b, y);
+	if (ir_is_int(y->type.dtype)) {
+		r = ir_map_wrap(&b, dtype, integer_power(&b, a, c));
+	} else {
+		/* Toward zero, but not to the number below because a power came out an ulp short. */
+		r = ir_map_alu(&b, NCA_ALU_POW, ir_map_convert(&b, IR_MAP_F32, a), c);
+		r = ir_map_alu(&b, NCA_ALU_MUL, r, ir_map_float(1.0f + 0x1p-18f));
+		r = ir_map_alu(&b, NCA_ALU_SUB, r, ir_map_alu(&b, NCA_ALU_MOD, r, ir_map_float(1.0f)));
+	}
+	return ir_map_end(&b, r, dtype);
+}
+
+static struct ir_value *import_mean(struct onnx_node *n)
+{
+	struct ir_value *sum;
+
+	need_inputs(n, 1, SIZE_MAX);
+	sum = n->in[0];
+	for (size_t i = 1; i < n->num_in; i++) {
+		if (!n->in[i])
+			onnx_node_fail(n, "input %zu is missing", i);
+		sum = tensors(n, NCA_ALU_ADD, sum, n->in[i]);
+	}
+	return n->num_in == 1 ? append(n, IR_IDENTITY, 1, sum, NULL)->out :
+				with_scalars(n, sum, NCA_ALU_DIV, (float)n->num_in, NCA_ALU_NONE, 0.0f);
 }
 
 /* To float32, of float32 or of integer constants: exporters put it in front of bounds. */
@@ -164,6 +287,9 @@ static struct ir_value *import_clip(struct onnx_node *n)
 
 	need_inputs(n, 1, n->opset < 11 ? 1 : 3);
 	v = n->in[0];
+	for (size_t i = 1; i < n->num_in; i++)
+		if (n->in[i] && ir_type_elements(&n->in[i]->type) != 1)
+			onnx_node_fail(n, "its bounds must be scalars");
 	if (n->opset < 11) {
 		onnx_attr_float(n, "min", &low);
 		onnx_attr_float(n, "max", &high);
@@ -178,6 +304,17 @@ static struct ir_value *import_clip(struct onnx_node *n)
 static struct ir_value *import_neg(struct onnx_node *n)
 {
 	need_inputs(n, 1, 1);
+	if (!ir_is_float(n->in[0]->type.dtype) || ir_is_const(n->in[0])) {
+		struct ir_map_builder b;
+		marg x;
+
+		onnx_map_begin(n, &b);
+		x = ir_map_input(&b, n->in[0]);
+		x = ir_is_float(n->in[0]->type.dtype) ?
+			    ir_map_alu(&b, NCA_ALU_MUL, x, ir_map_float(-1.0f)) :
+			    ir_map_alu(&b, NCA_ALU_SUB, ir_map_int(0), x);
+		return ir_map_end(&b, ir_map_wrap(&b, n->in[0]->type.dtype, x), n->in[0]->type.dtype);
+	}
 	return with_scalars(n, n->in[0], NCA_ALU_MUL, -1.0f, NCA_ALU_NONE, 0.0f);
 }
 
@@ -241,6 +378,7 @@ static const struct {
 	{ "Gelu", import_gelu },
 	{ "HardSigmoid", import_hard_sigmoid },
 	{ "HardSwish", import_hard_swish },
+	{ "Mean", import_mean },
 	{ "Neg", import_neg },
 	{ "Selu", import_selu },
 };

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "onnx_read.h"
+#include "onnx_map.h"
 
 static struct ir_op *new_op(struct onnx_node *n, enum ir_opcode opcode, int num_inputs)
 {
@@ -404,6 +404,13 @@ static const struct {
 	{ "Transpose", import_transpose },
 };
 
+/* Importers of whole groups of operators, in files of their own. */
+static struct ir_value *(*const others[])(struct onnx_node *n) = {
+	onnx_import_elementwise,
+	onnx_import_logic,
+	onnx_import_math,
+};
+
 struct ir_value *onnx_import_node(struct onnx_node *n)
 {
 	const char *domain = n->proto->domain;
@@ -418,8 +425,10 @@ struct ir_value *onnx_import_node(struct onnx_node *n)
 		onnx_attrs_done(n);
 		return v;
 	}
-	v = onnx_import_elementwise(n);
-	if (v) {
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		v = others[i](n);
+		if (!v)
+			continue;
 		onnx_attrs_done(n);
 		return v;
 	}

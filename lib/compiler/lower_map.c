@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Maps: tile by tile, operands are brought and widened to 32 bits, every step is one or two
+ * instructions into a buffer of its own, the last one is narrowed on its way to memory. Buffers live
+ * from step to step only, so a long map needs no more room than its widest point.
+ */
+#include <string.h>
+
+#include "ir_map.h"
+#include "lower_space.h"
+
+static uint8_t class_dtype(enum ir_map_class c)
+{
+	return c == IR_MAP_F32 ? NCA_FP32 : c == IR_MAP_U32 ? NCA_UINT32 : NCA_INT32;
+}
+
+struct mapping {
+	struct lower *l;
+	const struct ir_op *op;
+	const struct ir_map *map;
+	struct space space;
+	int out;			/* the result's number in the space */
+	struct dram_view from[IR_MAP_MAX_INPUTS], to;
+	bool used[IR_MAP_MAX_INPUTS];
+	struct space_part *step;	/* of the tile at hand */
+	const struct space_tile *tile;
+	const struct space_part *in;
+};
+
+static bool is_number(const struct ir_map_arg *x)
+{
+	return x->kind == IR_MAP_FLOAT || x->kind == IR_MAP_INT;
+}
+
+static const struct space_part *part_of(const struct mapping *m, const struct ir_map_arg *x)
+{
+	return x->kind == IR_MAP_INPUT ? &m->in[x->index] : &m->step[x->index];
+}
+
+static struct mir_scalar number(const struct ir_map_arg *x)
+{
+	if (x->kind == IR_MAP_INT)
+		return (struct mir_scalar) { .kind = MIR_S_INT, .integer = x->i };
+	return (struct mir_scalar) { .kind = MIR_S_IMM, .imm = x->f };
+}
+
+/* An operand with one FP32 number for every partition is a scalar to the vector engine. */
+static bool is_column(const struct mapping *m, const struct ir_map_arg *x)
+{
+	const struct space_part *p;
+
+	if (x->kind != IR_MAP_INPUT)
+		return false;
+	p = part_of(m, x);
+	return p->column && p->dtype == NCA_FP32;
+}
+
+static struct mir_scalar scalar_of(const struct mapping *m, const struct ir_map_arg *x)
+{
+	if (is_number(x))
+		return number(x);
+	return (struct mir_scalar) { .kind = MIR_S_PTR, .buf = part_of(m, x)->buf };
+}
+
+static void emit_alu(struct mapping *m, const struct ir_map_step *s, const struct mir_tile *dst)
+{
+	bool left = is_number(&s->a) || (is_column(m, &s->a) && !is_number(&s->b));
+	bool right = !left && (is_number(&s->b) || is_column(m, &s->b));
+	struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_TENSOR,
+			     .dst = dst, .op0 = s->alu };
+
+	if (left || right) {
+		ew.opcode = NCA_OP_TENSOR_SCALAR;
+		ew.src0 = &part_of(m, left ? &s->b : &s->a)->tile;
+		ew.s0 = scalar_of(m, left ? &s->a : &s->b);
+		ew.flags = left ? NCA_F_REVERSE0 : 0;
+	} else {
+		ew.src0 = &part_of(m, &s->a)->tile;
+		ew.src1 = &part_of(m, &s->b)->tile;
+	}
+	mir_elementwise(m->l->m, &ew);
+}
+
+static void emit_func(struct mapping *m, const struct ir_map_step *s, const struct mir_tile *dst)
+{
+	struct mir_ew ew = { .engine = NCA_ENGINE_SCALAR, .opcode = NCA_OP_ACTIVATE, .dst = dst,
+			     .src0 = &part_of(m, &s->a)->tile, .func = s->func };
+
+	if (s->func == NCA_FUNC_LRELU || s->func == NCA_FUNC_ELU)
+		memcpy(&ew.param, &s->alpha, sizeof(ew.param));
+	mir_elementwise(m->l->m, &ew);
+}
+
+static void emit_copy(struct mapping *m, const struct ir_map_arg *x, const struct mir_tile *dst)
+{
+	struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .dst = dst };
+
+	if (is_number(x)) {
+		ew.opcode = NCA_OP_MEMSET;
+		ew.s0 = number(x);
+	} else {
+		ew.opcode = NCA_OP_COPY;
+		ew.src0 = &part_of(m, x)->tile;
+	}
+	mir_elementwise(m->l->m, &ew);
+}
+
+static void emit_select(struct mapping *m, const struct ir_map_step *s, const struct mir_tile *dst)
+{
+	struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .dst = dst,
+			     .src0 = &part_of(m, &s->b)->tile, .src1 = &part_of(m, &s->a)->tile };
+
+	if (is_number(&s->c)) {
+		ew.opcode = NCA_OP_SELECT;
+		ew.s0 = number(&s->c);
+	} else {
+		ew.opcode = NCA_OP_COPY_PRED;
+		emit_copy(m, &s->c, dst);
+	}
+	mir_elementwise(m->l->m, &ew);
+}
+
+static void compute(struct mapping *m)
+{
+	for (int i = 0; i < m->map->num_steps; i++) {
+		const struct ir_map_step *s = &m->map->step[i];
+		struct space_part *p = &m->step[i];
+
+		space_make(m->l, &m->space, m->out, m->tile, class_dtype(s->as), m->op->out->name, p);
+		switch (s->kind) {
+		case IR_MAP_ALU:
+			emit_alu(m, s, &p->tile);
+			break;
+		case IR_MAP_FUNC:
+			emit_func(m, s, &p->tile);
+			break;
+		case IR_MAP_SELECT:
+			emit_select(m, s, &p->tile);
+			break;
+		case IR_MAP_CONVERT:
+			emit_copy(m, &s->a, &p->tile);
+			break;
+		}
+	}
+	space_store(m->l, &m->space, m->out, m->tile, &m->step[m->map->num_steps - 1], &m->to);
+}
+
+static void bring(struct mapping *m, const struct space_tile *t, const struct space_part *before,
+		  struct space_part *in)
+{
+	for (int k = 0; k < m->op->num_inputs; k++) {
+		enum ir_map_class c = ir_map_class(ir_in(m->op, k)->type.dtype);
+
+		if (!m->used[k])
+			continue;
+		in[k] = before[k];
+		space_bring(m->l, &m->space, k, t, &m->from[k], class_dtype(c), &in[k]);
+	}
+}
+
+static void find_used(struct mapping *m)
+{
+	for (int i = 0; i < m->map->num_steps; i++) {
+		const struct ir_map_step *s = &m->map->step[i];
+		const struct ir_map_arg *args[3] = { &s->a, &s->b, &s->c };
+
+		for (int k = 0; k < 3; k++)
+			if (args[k]->kind == IR_MAP_INPUT)
+				m->used[args[k]->index] = true;
+	}
+}
+
+void lower_map(struct lower *l, struct ir_op *op)
+{
+	struct mapping m = { .l = l, .op = op, .map = op->attr.map };
+	struct space_part in[2][IR_MAP_MAX_INPUTS] = { 0 };
+	struct space_tile *tile;
+	size_t num;
+
+	find_used(&m);
+	m.step = cc_new_n(l->cc, struct space_part, (size_t)m.map->num_steps);
+	space_begin(&m.space, &op->out->type);
+	for (int k = 0; k < op->num_inputs; k++) {
+		space_tensor(&m.space, &ir_in(op, k)->type);
+		if (m.used[k])
+			m.from[k] = lower_in_dram(l, ir_in(op, k));
+	}
+	m.out = space_tensor(&m.space, &op->out->type);
+	m.to = lower_new_dram(l, op->out);
+	space_join(&m.space);
+	tile = space_tiles(l->cc, &m.space, &num);
+	bring(&m, &tile[0], in[1], in[0]);
+	for (size_t i = 0; i < num; i++) {
+		mir_next_block(l->m);
+		/* The next operands arrive while these are worked on. */
+		if (i + 1 < num)
+			bring(&m, &tile[i + 1], in[i % 2], in[(i + 1) % 2]);
+		m.tile = &tile[i];
+		m.in = in[i % 2];
+		compute(&m);
+	}
+}
