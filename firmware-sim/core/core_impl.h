@@ -17,10 +17,10 @@
 #include "kernels.h"
 
 #define NEVER			UINT64_MAX
-#define DISPATCH_CYCLES		16u	/* least distance of two tensor instructions */
-#define DMA_QUEUE_DEPTH		64u	/* transfers (or parts of one) per DMA engine */
-#define DMA_PACKET		65536u	/* bytes an engine moves before another may use the memory */
-#define RECENT			8u	/* results a stream may still have in its pipeline */
+#define DISPATCH_CYCLES		NCA_DISPATCH_CYCLES
+#define DMA_QUEUE_DEPTH		NCA_DMA_QUEUE_DEPTH
+#define DMA_PACKET		NCA_DMA_PACKET
+#define RECENT			NCA_RECENT_RESULTS
 #define MAX_DMA_ENGINES		16u
 #define MAX_SEMAPHORES		256u
 #define MAX_OFFSETS		65536u	/* elements per partition of one operand */
@@ -33,8 +33,8 @@ struct box {
 	int32_t lo, hi;
 };
 
-#define PORT_SBUF	0x1	/* shared by vector and gpsimd */
-#define PORT_PSUM	0x2	/* shared by vector and scalar */
+#define PORT_SBUF	NCA_PORT_SBUF
+#define PORT_PSUM	NCA_PORT_PSUM
 
 struct pinst {
 	uint8_t opcode;
@@ -139,11 +139,6 @@ struct dma_job {		/* what one DMA engine does of a transfer */
 
 enum dma_server { SERVER_DEVMEM, SERVER_LINK_IN, SERVER_LINK_OUT, DMA_SERVERS };
 
-/* A memory as a queue: when it is free, in ticks plus rem / den of a tick. */
-struct server {
-	uint64_t free, rem, num, den;
-};
-
 struct dma_engine {
 	uint64_t next;		/* next event: packet done or job ready; NEVER: idle */
 	uint64_t started;	/* of the packet in flight */
@@ -185,7 +180,7 @@ struct core_state {
 	uint32_t dma_deal;		/* engine the next SPREAD starts at */
 	struct dma_transfer *transfer;
 	uint32_t transfer_cap, transfer_free;
-	struct server server[DMA_SERVERS];
+	struct nca_server server[DMA_SERVERS];
 
 	uint64_t cell_free[16];		/* when a matmul in the cell ends */
 	uint64_t array_free;		/* when the last of them ends */

@@ -12,35 +12,14 @@
 
 #include "core_impl.h"
 
-static void server_init(struct server *s, const struct nca_target *t, uint64_t bw, uint32_t slices)
-{
-	*s = (struct server){ .num = t->tick_hz * NCA_SLICES, .den = bw * slices };
-}
-
 void dma_servers_init(struct core_state *st)
 {
 	const struct nca_target *t = st->target;
 	uint32_t slices = st->launch.bw_slices;
 
-	server_init(&st->server[SERVER_DEVMEM], t, t->devmem_bw, slices);
-	server_init(&st->server[SERVER_LINK_IN], t, t->link_bw, slices);
-	server_init(&st->server[SERVER_LINK_OUT], t, t->link_bw, slices);
-}
-
-/* Exact: the fraction of a tick is carried, so that no rounding accumulates. */
-static uint64_t server_take(struct server *s, uint64_t now, uint64_t bytes)
-{
-	uint64_t sum;
-
-	if (s->free < now) {
-		s->free = now;
-		s->rem = 0;
-	}
-	/* 2 x 64 KiB x 8 x 5.6 GHz is below 2^54, as is the remainder. */
-	sum = s->rem + bytes * s->num;
-	s->free += sum / s->den;
-	s->rem = sum % s->den;
-	return s->free;
+	st->server[SERVER_DEVMEM] = nca_server(t, t->devmem_bw, slices);
+	st->server[SERVER_LINK_IN] = nca_server(t, t->link_bw, slices);
+	st->server[SERVER_LINK_OUT] = nca_server(t, t->link_bw, slices);
 }
 
 static uint32_t queue_of(const struct core_state *st, const struct nca_inst *in)
@@ -193,8 +172,8 @@ static void packet_start(struct core_state *st, uint32_t engine, uint64_t now)
 
 		if (!(t->servers & (1u << s)))
 			continue;
-		served = server_take(&st->server[s], now,
-				     s == SERVER_DEVMEM ? bytes * t->factor : bytes);
+		served = nca_server_take(&st->server[s], now,
+					 s == SERVER_DEVMEM ? bytes * t->factor : bytes);
 		if (served > done)
 			done = served;
 	}

@@ -276,12 +276,7 @@ static int check_inst(struct check *c, struct pinst *p)
 		const struct box *b = i < p->nsrc ? &p->src[i] : &p->dst[i - p->nsrc];
 
 		p->by_register |= b->reg != 0;
-		if (b->mem == NCA_MEM_SBUF &&
-		    (c->engine == NCA_ENGINE_VECTOR || c->engine == NCA_ENGINE_GPSIMD))
-			p->ports |= PORT_SBUF;
-		if (b->mem == NCA_MEM_PSUM &&
-		    (c->engine == NCA_ENGINE_VECTOR || c->engine == NCA_ENGINE_SCALAR))
-			p->ports |= PORT_PSUM;
+		p->ports |= (uint8_t)nca_port(c->engine, b->mem);
 	}
 	return 0;
 }

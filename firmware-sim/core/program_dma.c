@@ -155,7 +155,7 @@ int program_check_dma(struct check *c, struct pinst *p)
 		return program_fault(c, NCA_RULE_SHAPE, p->dma.descs,
 				     "%llu descriptors, at most %u in one transfer",
 				     (unsigned long long)p->dma.descs, DMA_MAX_DESCS);
-	p->dma.bytes = (uint64_t)elems * (dst_elem > src_elem ? dst_elem : src_elem);
+	p->dma.bytes = nca_dma_bytes(d);
 	p->dma.desc_ticks = (uint32_t)nca_dma_desc_ticks(c->target, p->dma.desc_bytes);
 	return 0;
 }

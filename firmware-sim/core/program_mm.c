@@ -17,10 +17,7 @@ static int check_tile(struct check *c, const struct nca_pe_tile *t, uint16_t *ce
 	if (t->rows == 32 && t->cols == 32 && c->target->id == NCA_TARGET_NCA2)
 		return program_fault(c, NCA_RULE_SHAPE, 0, "%s has no 32 x 32 tiles",
 				     c->target->name);
-	*cells = 0;
-	for (uint32_t r = t->row / 32; r < (t->row + t->rows) / 32u; r++)
-		for (uint32_t k = t->col / 32; k < (t->col + t->cols) / 32u; k++)
-			*cells |= (uint16_t)(1u << (4 * r + k));
+	*cells = nca_tile_cells(t);
 	return 0;
 }
 

@@ -145,13 +145,13 @@ static uint64_t after_ports(const struct core_state *st, uint32_t e, const struc
 			    uint64_t start)
 {
 	if (p->ports & PORT_SBUF) {
-		uint32_t other = e == NCA_ENGINE_VECTOR ? NCA_ENGINE_GPSIMD : NCA_ENGINE_VECTOR;
+		uint32_t other = nca_port_rival(e, PORT_SBUF);
 
 		if (st->port_free[other][0] > start)
 			start = st->port_free[other][0];
 	}
 	if (p->ports & PORT_PSUM) {
-		uint32_t other = e == NCA_ENGINE_VECTOR ? NCA_ENGINE_SCALAR : NCA_ENGINE_VECTOR;
+		uint32_t other = nca_port_rival(e, PORT_PSUM);
 
 		if (st->port_free[other][1] > start)
 			start = st->port_free[other][1];

@@ -12,6 +12,13 @@
 #include <nca/isa.h>
 
 #define NCA_II	64u	/* least cycles between instructions of one engine */
+#define NCA_DISPATCH_CYCLES	16u	/* least distance of two tensor instructions */
+#define NCA_RECENT_RESULTS	8u	/* results of one engine that may still be in its pipeline */
+#define NCA_DMA_QUEUE_DEPTH	64u	/* transfers (or parts of one) per DMA engine */
+#define NCA_DMA_PACKET		65536u	/* bytes an engine moves before another may use the memory */
+
+#define NCA_PORT_SBUF	0x1u	/* shared by vector and gpsimd */
+#define NCA_PORT_PSUM	0x2u	/* shared by vector and scalar */
 
 static inline uint64_t nca_max64(uint64_t a, uint64_t b)
 {
@@ -142,6 +149,36 @@ static inline uint64_t nca_cost_cycles(const struct nca_target *t, const struct 
 	return c;
 }
 
+/* The shared port through which @engine reaches memory @mem, or 0. */
+static inline uint32_t nca_port(uint32_t engine, uint32_t mem)
+{
+	bool vector = engine == NCA_ENGINE_VECTOR;
+
+	if (mem == NCA_MEM_SBUF && (vector || engine == NCA_ENGINE_GPSIMD))
+		return NCA_PORT_SBUF;
+	if (mem == NCA_MEM_PSUM && (vector || engine == NCA_ENGINE_SCALAR))
+		return NCA_PORT_PSUM;
+	return 0;
+}
+
+/* The engine with which @engine shares @port. */
+static inline uint32_t nca_port_rival(uint32_t engine, uint32_t port)
+{
+	if (engine != NCA_ENGINE_VECTOR)
+		return NCA_ENGINE_VECTOR;
+	return port == NCA_PORT_SBUF ? NCA_ENGINE_GPSIMD : NCA_ENGINE_SCALAR;
+}
+
+/* Cells of the array, 32 x 32 each, that @tile takes: bit 4 * row + column. */
+static inline uint16_t nca_tile_cells(const struct nca_pe_tile *tile)
+{
+	uint32_t cells = 0;
+
+	for (uint32_t r = tile->row / 32; r < (tile->row + tile->rows) / 32u; r++)
+		for (uint32_t c = tile->col / 32; c < (tile->col + tile->cols) / 32u; c++)
+			cells |= 1u << (4 * r + c);
+	return (uint16_t)cells;
+}
 
 /* DMA descriptors of a transfer and the bytes of each (the last may be shorter). */
 static inline uint64_t nca_dma_descriptors(const struct nca_body_dma *d, uint32_t *bytes)
@@ -164,6 +201,48 @@ static inline uint64_t nca_dma_descriptors(const struct nca_body_dma *d, uint32_
 	}
 	*bytes = 65536;
 	return rows * ((run + 65535) / 65536);
+}
+
+/* Bytes a transfer moves: of the wider side where it casts. */
+static inline uint64_t nca_dma_bytes(const struct nca_body_dma *d)
+{
+	uint64_t elem = d->elem;
+
+	if (d->mode == NCA_DMA_CAST || d->mode == NCA_DMA_ACCUMULATE)
+		elem = nca_max64(nca_dtype_size(d->src.dtype), nca_dtype_size(d->dst.dtype));
+	return (uint64_t)d->size[0] * d->size[1] * d->size[2] * d->size[3] * elem;
+}
+
+/*
+ * A memory as transfers see it: it serves packets one after the other. @free is when it is idle again,
+ * in ticks plus rem / den of a tick, so that no rounding accumulates.
+ */
+struct nca_server {
+	uint64_t free, rem, num, den;
+};
+
+/* A memory of @bw bytes per second of which a launch has @slices eighths. */
+static inline struct nca_server nca_server(const struct nca_target *t, uint64_t bw, uint32_t slices)
+{
+	struct nca_server s = { 0, 0, t->tick_hz * NCA_SLICES, bw * slices };
+
+	return s;
+}
+
+/* Serve a packet of @bytes (at most two of NCA_DMA_PACKET) that started at @now; returns its end. */
+static inline uint64_t nca_server_take(struct nca_server *s, uint64_t now, uint64_t bytes)
+{
+	uint64_t sum;
+
+	if (s->free < now) {
+		s->free = now;
+		s->rem = 0;
+	}
+	/* 2 x 64 KiB x 8 x 5.6 GHz is below 2^54, as is the remainder. */
+	sum = s->rem + bytes * s->num;
+	s->free += sum / s->den;
+	s->rem = sum % s->den;
+	return s->free;
 }
 
 /* Ticks one DMA engine needs for one descriptor, device memory not being the limit. */

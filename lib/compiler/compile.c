@@ -10,6 +10,7 @@
 
 #include "frontend.h"
 #include "lower.h"
+#include "mir_time.h"
 #include "ncx_write.h"
 #include "pass.h"
 
@@ -23,6 +24,7 @@ struct job {
 	const struct nca_target *target;
 	struct lower *lowered;
 	struct mir_program *program;
+	struct mir_timing *timing;
 };
 
 /* Addresses for everything, with as much loaded ahead as there is room for. */
@@ -64,6 +66,21 @@ static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 		job->target->sbuf_bytes >> 10, job->target->name);
 }
 
+/* How long a launch takes that has one core to itself. */
+static void estimate(struct cc *cc, struct job *job)
+{
+	struct mir_share share = mir_whole_core(job->target);
+	struct mir_program *p = job->program;
+
+	job->timing = mir_time(cc, p, job->target, &share, false);
+	p->est_ticks = job->timing->ticks;
+	p->dma_bytes = job->timing->dma_bytes;
+	for (int e = 0; e < NCA_ENGINES; e++)
+		if (p->stream[e].num)
+			p->stream[e].cycles =
+				job->timing->busy[e] / job->target->engine_ticks[e];
+}
+
 static void compile(struct cc *cc, void *arg)
 {
 	struct job *job = arg;
@@ -77,6 +94,7 @@ static void compile(struct cc *cc, void *arg)
 				"the program has %zu instructions in one stream, more than "
 				"the %u of the device",
 				job->program->stream[e].num, NCA_PROGRAM_MAX_INST);
+	estimate(cc, job);
 	if (job->options.print_program)
 		mir_print_program(job->program, job->options.print_program);
 }

@@ -5,6 +5,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	pass.c pass_fold_constants.c pass_canonicalize.c pass_fold_affine.c pass_reshape.c pass_fuse.c \
 	frontend.c mir.c mir_alloc.c mir_sched.c mir_print.c \
 	lower.c lower_io.c lower_plan.c lower_rows.c lower_weights.c lower_conv.c lower_pool.c lower_eltwise.c lower_softmax.c lower_space.c lower_map.c lower_matmul.c \
+	mir_time.c mir_time_dma.c \
 	ncx_write.c compile.c)
 ACCELCC_SRCS += $(GEN)/onnx.pb-c.c
 

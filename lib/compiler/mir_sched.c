@@ -12,7 +12,6 @@
  * A wait is left out if what the stream already waited for implies it. That is what the clocks are
  * for: clock[a] is how many events of agent a (engine or channel) are known to have happened.
  */
-#include <nca/cost.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -279,40 +278,6 @@ static void emit_inst(struct sched *s, struct mir_stream *st, const uint32_t *si
 						      .value = 1 };
 }
 
-/* When everything would be done if this core had the device to itself. */
-static void estimate(struct sched *s, struct mir_program *p)
-{
-	const struct nca_target *t = s->m->target;
-	uint64_t *done = cc_new_n(s->m->cc, uint64_t, s->m->num_insts + 1);
-	uint64_t free[NCA_ENGINES] = { 0 }, dma_free = 0;
-
-	for (uint32_t n = 0; n < s->m->num_insts; n++) {
-		const struct mir_inst *inst = &s->m->inst[n];
-		uint64_t start = free[inst->engine];
-		uint64_t cost = nca_cost_cycles(t, &inst->in) * t->engine_ticks[inst->engine];
-
-		p->stream[inst->engine].cycles += nca_cost_cycles(t, &inst->in);
-		for (uint32_t w = s->first_wait[n]; w; w = s->waits[w - 1].next)
-			start = nca_max64(start, done[s->waits[w - 1].inst] + t->sem_ticks);
-		free[inst->engine] = start + cost;
-		if (is_dma(inst)) {
-			uint64_t ticks = nca_dma_ticks(t, &inst->in.dma, t->dma_engines,
-						       t->slices_per_core) -
-					 t->dma_t0_ticks;
-			uint32_t bytes;
-
-			dma_free =
-				nca_max64(free[inst->engine] + t->dma_t0_ticks, dma_free) + ticks;
-			done[n] = dma_free;
-			p->dma_bytes += nca_dma_descriptors(&inst->in.dma, &bytes) * bytes;
-		} else {
-			done[n] = free[inst->engine] + (uint64_t)t->pipe_latency[inst->engine] *
-							       t->engine_ticks[inst->engine];
-		}
-		p->est_ticks = nca_max64(p->est_ticks, done[n]);
-	}
-}
-
 static struct sched *sched_new(struct mir *m)
 {
 	struct sched *s = cc_new(m->cc, struct sched);
@@ -381,6 +346,5 @@ struct mir_program *mir_schedule(struct mir *m)
 	for (uint32_t a = 0; a < s->agents; a++)
 		if (s->issued[a])
 			p->semaphores = a + 1;
-	estimate(s, p);
 	return p;
 }

@@ -232,6 +232,8 @@ def models():
     yield "input_as_output", Fn(lambda x: (x.reshape(6, 4), F.relu(x))), [(2, 12)]
     yield from elementwise()
     yield from nodes()
+    # Only for its device time: weights and activations of a real size.
+    yield "timed_resnet18", ResNet((64, 128, 256, 512), 1000), [(1, 3, 160, 160)]
     # Larger than nca1's SBUF: worked on in bands of rows.
     yield "bands_conv", nn.Sequential(conv(3, 8, 5, padding=2), nn.ReLU(), conv(8, 8, 3, padding=1, stride=2),
                                       nn.ReLU(), nn.MaxPool2d(3, 2, 1), conv(8, 3, 3)), [(1, 3, 172, 190)]

@@ -170,7 +170,8 @@ static int run_core(const struct nca_target *t, struct core_program *prog, struc
 				      .memory = { slots, translate },
 				      .bw_slices = t->slices_per_core,
 				      .dma_engines = t->dma_engines,
-				      .check = true };
+				      .timed_only = run->timed,
+				      .check = !run->timed };
 	struct core_fault fault = { .text = "?" };
 	struct core_state *state = NULL;
 	struct core *core = NULL;
@@ -191,6 +192,13 @@ static int run_core(const struct nca_target *t, struct core_program *prog, struc
 		core_launch_end(core, state);
 	}
 	core_destroy(core);
+	if (!ret && run->report.ticks != run->est_ticks) {
+		snprintf(run->error, sizeof(run->error),
+			 "the compiler said %llu ticks, the launch took %llu",
+			 (unsigned long long)run->est_ticks,
+			 (unsigned long long)run->report.ticks);
+		return -1;
+	}
 	return ret;
 }
 
