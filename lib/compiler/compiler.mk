@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 ACCELCC_SRCS += $(addprefix lib/compiler/, \
-	cc.c ir.c ir_print.c ir_verify.c ir_infer.c ir_map.c ir_map_eval.c \
+	cc.c eval.c ir.c ir_print.c ir_verify.c ir_infer.c ir_map.c ir_map_eval.c \
 	onnx_parse.c onnx_attr.c onnx_tensor.c onnx_ops.c onnx_eltwise.c onnx_map.c onnx_logic.c onnx_math.c onnx_graph.c \
-	pass.c pass_fold_constants.c pass_canonicalize.c pass_fold_affine.c pass_reshape.c pass_fuse.c \
+	pass.c pass_fold_constants.c pass_canonicalize.c pass_fold_affine.c pass_layout.c pass_reshape.c pass_fuse.c \
 	frontend.c mir.c mir_alloc.c mir_sched.c mir_print.c \
-	lower.c lower_io.c lower_plan.c lower_rows.c lower_weights.c lower_conv.c lower_pool.c lower_eltwise.c lower_softmax.c lower_space.c lower_map.c lower_matmul.c \
+	lower.c lower_io.c lower_plan.c lower_rows.c lower_weights.c lower_conv.c lower_conv_plan.c lower_conv_band.c lower_pool.c lower_eltwise.c lower_softmax.c lower_tokens.c lower_space.c lower_map.c lower_matmul.c \
 	mir_time.c mir_time_dma.c \
 	ncx_write.c compile.c)
 ACCELCC_SRCS += $(GEN)/onnx.pb-c.c

@@ -249,6 +249,34 @@ struct ir_nchw ir_value_nchw(const struct ir_value *v)
 	return s;
 }
 
+struct ir_nchw ir_value_strides(const struct ir_value *v)
+{
+	struct ir_nchw s = { 0, 0, 0, 0 };
+	const struct ir_type *t = &v->type;
+	int cdim = ir_value_cdim(v), last = cdim == t->rank - 1 ? t->rank - 2 : t->rank - 1;
+	int first = cdim == 0 ? 1 : 0;
+	int64_t stride = 1;
+
+	/* Dimensions merged into h lie behind each other, whatever cdim is: only the innermost counts. */
+	for (int i = t->rank - 1; i >= 0; i--) {
+		if (i == cdim)
+			s.c = stride;
+		else if (i == first)
+			s.n = stride;
+		else if (i == last)
+			s.w = stride;
+		else if (!s.h)
+			s.h = stride;
+		stride *= t->dim[i];
+	}
+	return s;
+}
+
+int ir_op_channel(const struct ir_op *op, const struct ir_type *t)
+{
+	return op->attr.channels_last ? t->rank - 1 : t->rank > 1;
+}
+
 void ir_broadcast_strides(const struct ir_type *from, const struct ir_type *to, int64_t *stride)
 {
 	int64_t s = 1;

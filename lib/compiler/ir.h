@@ -88,7 +88,7 @@ struct ir_use {
 };
 
 enum ir_opcode {
-#define IR_OP(id, name, core) IR_##id,
+#define IR_OP(id, name, core, dram) IR_##id,
 #include "ir_ops.def"
 #undef IR_OP
 	IR_NUM_OPCODES,
@@ -109,6 +109,11 @@ struct ir_map;	/* ir_map.h */
 struct ir_attrs {
 	struct ir_window window;	/* CONV, MAX_POOL, AVG_POOL; PAD: only pad */
 	int64_t group;			/* CONV */
+	/*
+	 * The channels are the last dimension and not the second. CONV: [...,K] times a weight
+	 * [M][K] over single pixels; AFFINE, TENSOR_SCALAR: which dimension the vectors run along.
+	 */
+	bool channels_last;
 	bool flat; /* CONV: the image shrinks to one pixel and the result is [N,C] */
 	int64_t axis;			/* FLATTEN, SOFTMAX */
 	bool coerce_2d;			/* SOFTMAX before opset 13 */
@@ -199,6 +204,10 @@ struct ir_nchw {
 struct ir_nchw ir_value_nchw(const struct ir_value *v);
 #define IR_CDIM_DEFAULT (-1)
 int ir_value_cdim(const struct ir_value *v);
+/* The distance of neighbours along each of them in a row-major tensor, in elements. */
+struct ir_nchw ir_value_strides(const struct ir_value *v);
+/* The dimension that CONV, AFFINE and TENSOR_SCALAR with a vector take as channels. */
+int ir_op_channel(const struct ir_op *op, const struct ir_type *t);
 
 /* NumPy broadcasting; fails the compilation, naming @op, if the shapes do not fit. The element type is
  * that of @a. */
@@ -211,6 +220,7 @@ const char *ir_alu_name(enum nca_alu alu);
 const char *ir_func_name(enum nca_func func);
 const char *ir_opcode_name(enum ir_opcode opcode);
 bool ir_opcode_is_core(enum ir_opcode opcode);
+bool ir_opcode_makes_dram(enum ir_opcode opcode);	/* its result is made in device memory */
 const char *ir_dtype_name(enum ir_dtype dtype);
 const char *ir_type_str(const struct ir_type *t, char *buf, size_t size);
 /* "node 'conv1' (Conv)", for messages */

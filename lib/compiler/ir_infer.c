@@ -29,12 +29,22 @@ static const struct ir_type *float_operand(struct ir_graph *g, const struct ir_o
 	return t;
 }
 
+/* Nothing but constants, such as those of a computed shape, may be empty. */
+static bool on_constants(const struct ir_op *op)
+{
+	for (int i = 0; i < op->num_inputs; i++)
+		if (ir_in(op, i) && !ir_is_const(ir_in(op, i)))
+			return false;
+	return true;
+}
+
 static void check_elements(struct ir_graph *g, const struct ir_op *op, const struct ir_type *t)
 {
+	bool may_be_empty = on_constants(op);
 	int64_t n = 1;
 
 	for (int i = 0; i < t->rank; i++) {
-		if (t->dim[i] <= 0)
+		if (t->dim[i] < 0 || (!t->dim[i] && !may_be_empty))
 			ir_unsupported(g, op,
 				       "dimension %d of the result would be %" PRId64 ", and empty "
 				       "tensors cannot be compiled",
@@ -135,6 +145,23 @@ static void check_vector(struct ir_graph *g, const struct ir_op *op, int slot, i
 
 	if (t->rank != 1 || t->dim[0] != n)
 		ir_unsupported(g, op, "the %s must be a vector of %" PRId64 " elements", what, n);
+}
+
+/* Rows of any number of dimensions times a constant matrix. */
+static struct ir_type infer_linear(struct ir_graph *g, const struct ir_op *op)
+{
+	struct ir_type t = *float_operand(g, op, IR_CONV_X);
+	const struct ir_type *w = float_operand(g, op, IR_CONV_W);
+
+	if (t.rank < 2 || w->rank != 2 || w->dim[1] != t.dim[t.rank - 1])
+		ir_unsupported(g, op, "the weight does not match the last dimension of the input");
+	if (ir_in(op, IR_CONV_BIAS))
+		check_vector(g, op, IR_CONV_BIAS, w->dim[0], "bias");
+	t.dim[t.rank - 1] = w->dim[0];
+	if (ir_in(op, IR_CONV_RESIDUAL) &&
+	    !ir_type_equal(&t, float_operand(g, op, IR_CONV_RESIDUAL)))
+		ir_unsupported(g, op, "the fused operand does not have the result's shape");
+	return t;
 }
 
 static struct ir_type infer_conv(struct ir_graph *g, const struct ir_op *op)
@@ -377,7 +404,7 @@ static struct ir_type infer_channels(struct ir_graph *g, const struct ir_op *op,
 	if (x->rank < 2)
 		ir_unsupported(g, op, "the input has %d dimensions and no channels", x->rank);
 	for (int i = 1; i <= num_vectors; i++)
-		check_vector(g, op, i, x->dim[1], "per-channel operand");
+		check_vector(g, op, i, x->dim[ir_op_channel(op, x)], "per-channel operand");
 	return *x;
 }
 
@@ -388,7 +415,7 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 
 	switch (op->opcode) {
 	case IR_CONV:
-		t = infer_conv(g, op);
+		t = op->attr.channels_last ? infer_linear(g, op) : infer_conv(g, op);
 		break;
 	case IR_GEMM:
 		t = infer_gemm(g, op);

@@ -6,9 +6,9 @@
 
 static const struct {
 	const char *name;
-	bool core;
+	bool core, dram;
 } opcodes[] = {
-#define IR_OP(id, name, core) [IR_##id] = { name, core },
+#define IR_OP(id, name, core, dram) [IR_##id] = { name, core, dram },
 #include "ir_ops.def"
 #undef IR_OP
 };
@@ -21,6 +21,11 @@ const char *ir_opcode_name(enum ir_opcode opcode)
 bool ir_opcode_is_core(enum ir_opcode opcode)
 {
 	return opcodes[opcode].core;
+}
+
+bool ir_opcode_makes_dram(enum ir_opcode opcode)
+{
+	return opcodes[opcode].dram;
 }
 
 const char *ir_dtype_name(enum ir_dtype dtype)
@@ -105,6 +110,8 @@ static void print_scalars(const struct ir_op *op, FILE *out)
 	fprintf(out, " %s%s", a->reverse ? "reverse_" : "", ir_alu_name(a->alu));
 	if (!ir_in(op, IR_TENSOR_SCALAR_VECTOR))
 		fprintf(out, " %g", (double)a->imm);
+	else if (a->channels_last)
+		fputs(" channels_last", out);
 	if (a->alu1)
 		fprintf(out, " %s %g", ir_alu_name(a->alu1), (double)a->imm1);
 }
@@ -120,6 +127,8 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 			fprintf(out, " group=%" PRId64, a->group);
 		if (a->flat)
 			fputs(" flat", out);
+		if (a->channels_last)
+			fputs(" channels_last", out);
 		break;
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:
@@ -148,6 +157,10 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 		break;
 	case IR_MAP:
 		ir_map_print(a->map, out);
+		break;
+	case IR_AFFINE:
+		if (a->channels_last)
+			fputs(" channels_last", out);
 		break;
 	case IR_BATCH_NORM:
 		fprintf(out, " epsilon=%g", (double)a->epsilon);
@@ -183,6 +196,8 @@ void ir_print(const struct ir_graph *g, FILE *out)
 		fputs(")", out);
 		print_attrs(op, out);
 		fprintf(out, " : %s", ir_type_str(&op->out->type, type, sizeof(type)));
+		if (op->out->cdim != IR_CDIM_DEFAULT)
+			fprintf(out, " cdim=%d", op->out->cdim);
 		if (op->name && op->name[0])
 			fprintf(out, "  // %s", op->name);
 		fputc('\n', out);

@@ -4,7 +4,8 @@
  *
  * A tensor is seen as batch, channels, height, width (struct ir_nchw) and lives in one or both of:
  *
- *   SBUF  channel c in partition c % 128; in each partition [c / 128][n][h][w], dense
+ *   SBUF  channel c in partition c % 128; in each partition [c / 128][n][h][w], dense; which
+ *         dimension the channels are is the value's cdim (pass_layout.c)
  *   a slot of device memory, row-major as the host sees it: a graph input or output, constants,
  * scratch
  *
@@ -119,6 +120,8 @@ struct mir_scalar lower_column_scalar(const struct lower *l, uint64_t offset);
 /* Which values are too large to stay: marks them so that what is live at once fits @percent of
  * SBUF. */
 bool *lower_plan(struct ir_graph *g, const struct nca_target *target, uint32_t elem, int percent);
+/* Whether a reshape leaves everything where it is in SBUF. */
+bool lower_keeps_channels(const struct ir_op *reshape);
 /* Whether a convolution loads its few channels once per window row, see lower_conv.c. */
 #define MAX_PACKED_CHANNELS 32
 bool lower_conv_packs(const struct ir_op *op, bool x_in_dram);
@@ -144,10 +147,19 @@ void lower_operand_rows(struct lower *l, struct ir_value *v, struct rows *r);
 void lower_result_rows(struct lower *l, struct ir_value *v, struct rows *r);
 void lower_finish_rows(struct lower *l, struct ir_value *v, const struct rows *r);
 struct mir_mem lower_view_mem(const struct dram_view *v, uint64_t offset);
+/* Byte strides of n, c, h, w in the row-major @v. */
+void lower_value_strides(const struct ir_value *v, int64_t elem, int64_t stride[4]);
 void lower_dense_strides(const struct ir_nchw *s, int64_t elem, int64_t stride[4]);
 /* Rows from device memory with these byte strides (n, c, h, w). */
 void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *from,
 		     const int64_t stride[4], const char *what);
+
+/* ---- lower_tokens.c: tensors whose channels are neighbours in device memory ---- */
+bool lower_is_token_major(const struct rows *r, const int64_t stride[4], int64_t elem);
+void lower_load_tokens(struct lower *l, struct rows *r, const struct dram_view *from,
+		       const int64_t stride[4], const char *what);
+void lower_store_tokens(struct lower *l, const struct rows *r, const struct dram_view *to,
+			const int64_t stride[4]);
 
 /* ---- one operator each ---- */
 void lower_conv(struct lower *l, struct ir_op *op);

@@ -25,10 +25,12 @@ void lower_clamp(struct lower *l, const struct mir_tile *dst, const struct mir_t
 
 /* Byte strides of @t when it is read in the shape of @as; 0 where it is broadcast. False if not
  * possible. */
-static bool broadcast_strides(const struct ir_type *t, const struct ir_type *as, int64_t elem,
+static bool broadcast_strides(const struct ir_type *t, const struct ir_value *out, int64_t elem,
 			      int64_t stride[4])
 {
-	int64_t by_dim[IR_MAX_RANK], s = elem;
+	const struct ir_type *as = &out->type;
+	int64_t by_dim[IR_MAX_RANK], s = elem, reach = -1;
+	int cdim = ir_value_cdim(out), others[IR_MAX_RANK], n = 0;
 
 	for (int i = as->rank - 1; i >= 0; i--) {
 		int k = i - (as->rank - t->rank);
@@ -39,20 +41,27 @@ static bool broadcast_strides(const struct ir_type *t, const struct ir_type *as,
 	}
 	for (int i = 0; i < 4; i++)
 		stride[i] = 0;
-	if (as->rank == 1)
-		stride[1] = by_dim[0];
-	if (as->rank >= 2) {
-		stride[0] = by_dim[0];
-		stride[1] = by_dim[1];
-	}
-	if (as->rank >= 3)
-		stride[3] = by_dim[as->rank - 1];
-	if (as->rank >= 4)
-		stride[2] = by_dim[as->rank - 2];
-	/* Further dimensions are seen as part of the height and must lie behind each other. */
-	for (int i = as->rank - 3; i >= 2; i--)
-		if (by_dim[i] != by_dim[i + 1] * as->dim[i + 1])
+	for (int i = 0; i < as->rank; i++)
+		if (i != cdim)
+			others[n++] = i;
+	if (as->rank)
+		stride[1] = by_dim[cdim];
+	if (n >= 1)
+		stride[0] = by_dim[others[0]];
+	if (n >= 2)
+		stride[3] = by_dim[others[n - 1]];
+	/* The dimensions between are the height and must lie behind each other. */
+	for (int i = n - 2; i >= 1; i--) {
+		int64_t size = as->dim[others[i]];
+
+		if (size == 1)
+			continue;
+		if (reach < 0)
+			stride[2] = by_dim[others[i]];
+		else if (by_dim[others[i]] != reach)
 			return false;
+		reach = by_dim[others[i]] * size;
+	}
 	return true;
 }
 
@@ -87,7 +96,7 @@ static void operand(struct lower *l, struct ir_op *op, int slot, const struct ro
 		return;
 	}
 	from = lower_in_dram(l, v);
-	if (!broadcast_strides(&v->type, &op->out->type, nca_dtype_size(from.dtype), stride))
+	if (!broadcast_strides(&v->type, op->out, nca_dtype_size(from.dtype), stride))
 		ir_unsupported(l->g, op,
 			       "operand %d is broadcast along an inner dimension of a tensor of %d "
 			       "dimensions",
@@ -265,7 +274,15 @@ void lower_elementwise(struct lower *l, struct ir_op *op)
 
 void lower_reshape(struct lower *l, struct ir_op *op)
 {
+	struct ir_value *x = ir_in(op, IR_RESHAPE_X);
+	struct home *from = &l->homes[x->id], *to = &l->homes[op->out->id];
+
 	/* Row-major bytes do not change; the next reader takes them from device memory in its own
-	 * shape. */
-	l->homes[op->out->id].dram = lower_in_dram(l, ir_in(op, IR_RESHAPE_X));
+	 * shape. With the same channels nothing changes in SBUF either. */
+	if (from->sbuf && lower_keeps_channels(op)) {
+		to->sbuf = from->sbuf;
+		to->dram = from->dram;
+	} else {
+		to->dram = lower_in_dram(l, x);
+	}
 }

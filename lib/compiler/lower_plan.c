@@ -24,13 +24,39 @@ uint64_t lower_band_bytes(const struct nca_target *target)
 	return target->sbuf_bytes / 8;
 }
 
+bool lower_keeps_channels(const struct ir_op *reshape)
+{
+	const struct ir_value *x = ir_in(reshape, IR_RESHAPE_X), *y = reshape->out;
+	int cx = ir_value_cdim(x), cy = ir_value_cdim(y);
+	int64_t before_x = 1, before_y = 1;
+
+	if (!x->type.rank || !y->type.rank || ir_is_const(x) || x->type.dim[cx] != y->type.dim[cy])
+		return false;
+	for (int i = 0; i < cx; i++)
+		before_x *= x->type.dim[i];
+	for (int i = 0; i < cy; i++)
+		before_y *= y->type.dim[i];
+	return before_x == before_y;
+}
+
+/* Where the buffer comes from that @v shares. */
+static const struct ir_value *shared(const struct ir_value *v)
+{
+	while (v->def && v->def->opcode == IR_RESHAPE && lower_keeps_channels(v->def))
+		v = ir_in(v->def, IR_RESHAPE_X);
+	return v;
+}
+
 /* Results that are made in device memory, whoever reads them. */
 static bool made_in_dram(const struct ir_value *v)
 {
-	if (v->kind != IR_VALUE_RESULT)
+	const struct ir_value *from = shared(v);
+
+	if (from->kind != IR_VALUE_RESULT)
 		return true;
-	return v->def->opcode == IR_RESHAPE || v->def->opcode == IR_SOFTMAX ||
-	       v->def->opcode == IR_MATMUL || v->def->opcode == IR_MAP;
+	if (from != v)
+		return made_in_dram(from);
+	return ir_opcode_makes_dram(v->def->opcode);
 }
 
 bool lower_conv_packs(const struct ir_op *op, bool x_in_dram)
@@ -85,11 +111,13 @@ static void find_lives(struct plan *p)
 
 			if (!v || (made_in_dram(v) && !reads_in_sbuf(op, i)))
 				continue;
+			if (!made_in_dram(v))
+				v = shared(v);
 			if (p->life[v->id].first < 0)
 				p->life[v->id].first = at;
 			p->life[v->id].last = at;
 		}
-		if (!made_in_dram(op->out))
+		if (!made_in_dram(op->out) && shared(op->out) == op->out)
 			p->life[op->out->id] = (struct life) { at, at, p->life[op->out->id].bytes };
 	}
 }
@@ -136,5 +164,8 @@ bool *lower_plan(struct ir_graph *g, const struct nca_target *target, uint32_t e
 	find_lives(&p);
 	for (const struct ir_op *op = g->first; op; op = op->next, at++)
 		relieve(&p, at);
+	for (const struct ir_value *v = g->values; v; v = v->next)
+		if (!made_in_dram(v))
+			p.spilled[v->id] = p.spilled[shared(v)->id];
 	return p.spilled;
 }

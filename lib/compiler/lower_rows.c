@@ -38,6 +38,16 @@ struct mir_mem lower_view_mem(const struct dram_view *v, uint64_t offset)
 				 .offset = v->offset + offset };
 }
 
+void lower_value_strides(const struct ir_value *v, int64_t elem, int64_t stride[4])
+{
+	struct ir_nchw s = ir_value_strides(v);
+
+	stride[0] = s.n * elem;
+	stride[1] = s.c * elem;
+	stride[2] = s.h * elem;
+	stride[3] = s.w * elem;
+}
+
 void lower_dense_strides(const struct ir_nchw *s, int64_t elem, int64_t stride[4])
 {
 	stride[3] = elem;
@@ -52,6 +62,10 @@ void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *fr
 	int64_t es = l->elem, w = r->s.w;
 	bool dense = stride[2] == stride[3] * w;
 
+	if (lower_is_token_major(r, stride, nca_dtype_size(from->dtype))) {
+		lower_load_tokens(l, r, from, stride, what);
+		return;
+	}
 	r->buf = mir_sbuf(l->m, lower_rows_bytes(l, r), what);
 	for (int64_t cb = r->cb0; cb < r->cb0 + r->ncb; cb++) {
 		struct mir_mem dst = { .buf = r->buf, .space = MIR_SBUF, .dtype = l->dtype,
@@ -77,23 +91,34 @@ void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *fr
 	}
 }
 
-static void store_rows(struct lower *l, const struct rows *r, const struct dram_view *to)
+/* @v says how @to is laid out. */
+static void store_rows(struct lower *l, const struct ir_value *v, const struct rows *r,
+		       const struct dram_view *to)
 {
 	int64_t es = l->elem, out = nca_dtype_size(to->dtype), stride[4];
 
-	lower_dense_strides(&r->s, out, stride);
+	lower_value_strides(v, out, stride);
+	if (lower_is_token_major(r, stride, out)) {
+		lower_store_tokens(l, r, to, stride);
+		return;
+	}
 	for (int64_t cb = r->cb0; cb < r->cb0 + r->ncb; cb++) {
 		struct mir_mem src = { .buf = r->buf, .space = MIR_SBUF, .dtype = l->dtype,
-				       .stride = { 1, 0, r->rows * r->s.w * es, es } };
+				       .stride = { 1, r->rows * r->s.w * es, r->s.w * es, es } };
 		struct mir_mem dst =
 			lower_view_mem(to, (uint64_t)(cb * NCA_PARTITIONS * stride[1] +
 						      r->n0 * stride[0] + r->r0 * stride[2]));
-		int64_t size[4] = { block_parts(r->s.c, cb), 1, r->nn, r->rows * r->s.w };
+		int64_t size[4] = { block_parts(r->s.c, cb), r->nn, r->rows, r->s.w };
 
 		src.offset = lower_rows_at(l, r, cb, r->n0, r->r0, 0);
 		dst.stride[0] = stride[1];
-		dst.stride[2] = stride[0];
+		dst.stride[1] = stride[0];
+		dst.stride[2] = stride[2];
 		dst.stride[3] = stride[3];
+		if (stride[2] == stride[3] * r->s.w) {
+			size[2] = 1;
+			size[3] = r->rows * r->s.w;
+		}
 		mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)es,
 			to->dtype != l->dtype, 0);
 	}
@@ -104,7 +129,7 @@ void lower_store(struct lower *l, struct ir_value *v, const struct dram_view *to
 	struct rows all = lower_all_rows(v);
 
 	all.buf = l->homes[v->id].sbuf;
-	store_rows(l, &all, to);
+	store_rows(l, v, &all, to);
 }
 
 struct mir_buf *lower_in_sbuf(struct lower *l, struct ir_value *v)
@@ -126,7 +151,7 @@ void lower_bring_rows(struct lower *l, struct ir_value *v, struct rows *r)
 	int64_t stride[4];
 
 	from = lower_in_dram(l, v);
-	lower_dense_strides(&r->s, nca_dtype_size(from.dtype), stride);
+	lower_value_strides(v, nca_dtype_size(from.dtype), stride);
 	lower_load_rows(l, r, &from, stride, v->name);
 }
 
@@ -174,7 +199,7 @@ void lower_result_rows(struct lower *l, struct ir_value *v, struct rows *r)
 void lower_finish_rows(struct lower *l, struct ir_value *v, const struct rows *r)
 {
 	if (lower_is_banded(l, v))
-		store_rows(l, r, &l->homes[v->id].dram);
+		store_rows(l, v, r, &l->homes[v->id].dram);
 }
 
 void lower_operand_rows(struct lower *l, struct ir_value *v, struct rows *r)

@@ -141,12 +141,14 @@ static void set_ap(struct mir *m, struct mir_inst *i, struct nca_ap *ap, const s
 			       .space = t->space,
 			       .field = (uint8_t)field,
 			       .write = write,
+			       .part = t->part,
 			       .nparts = t->nparts };
 
 	cc_assert(m->cc,
 		  t->nparts >= 1 && t->nparts <= NCA_PARTITIONS && t->offset % (uint64_t)elem == 0);
 	ap->mem = t->space == MIR_PSUM ? NCA_MEM_PSUM : NCA_MEM_SBUF;
 	ap->dtype = t->dtype;
+	ap->part = t->part;
 	ap->nparts = t->nparts;
 	ap->offset = (uint32_t)t->offset;
 	for (int d = 0; d < 4; d++) {
@@ -168,34 +170,66 @@ static uint8_t pe_span(int64_t n)
 	return n <= 32 ? 32 : n <= 64 ? 64 : 128;
 }
 
-static struct nca_pe_tile pe_tile(int64_t rows, int64_t cols)
+static struct nca_pe_tile pe_tile(const struct mir *m, int64_t rows, int64_t cols, uint32_t place)
 {
 	struct nca_pe_tile t = { .rows = pe_span(rows), .cols = pe_span(cols) };
+	uint32_t across;
 
-	if (t.rows == 32 &&
-	    t.cols == 32) /* does not exist on every target, and gains nothing alone */
+	if (t.rows == 32 && t.cols == 32) /* does not exist on every target */
 		t.cols = 64;
+	across = t.cols < m->target->pe_cols ? m->target->pe_cols / t.cols : 1;
+	t.row = (uint8_t)(place / across * t.rows);
+	t.col = (uint8_t)(place % across * t.cols);
+	cc_assert(m->cc, place < across * (m->target->pe_rows / t.rows));
 	return t;
+}
+
+uint32_t mir_places(const struct mir *m, int64_t rows, int64_t cols)
+{
+	struct nca_pe_tile t = pe_tile(m, rows, cols, 0);
+
+	return m->target->pe_rows / t.rows *
+	       (t.cols < m->target->pe_cols ? m->target->pe_cols / t.cols : 1);
+}
+
+static bool in_psum(const struct nca_ap *a)
+{
+	return a->nparts && a->mem == NCA_MEM_PSUM;
 }
 
 static void account(struct mir *m, const struct mir_inst *i)
 {
-	m->load[i->engine] +=
-		nca_cost_cycles(m->target, &i->in) * m->target->engine_ticks[i->engine];
+	uint64_t ticks = nca_cost_cycles(m->target, &i->in) * m->target->engine_ticks[i->engine];
+	const struct nca_pe_tile *t = &i->in.mm.tile;
+
+	if (i->in.opcode == NCA_OP_LDSTAT)
+		return;		/* loads behind what runs */
+	if (i->in.opcode == NCA_OP_MATMUL)
+		ticks = ticks * t->rows * (t->cols < m->target->pe_cols ? t->cols : m->target->pe_cols) /
+			(m->target->pe_rows * m->target->pe_cols);
+	m->load[i->engine] += ticks;
+	if ((i->engine == NCA_ENGINE_VECTOR || i->engine == NCA_ENGINE_SCALAR) &&
+	    (in_psum(&i->in.ew.dst) || in_psum(&i->in.ew.src0) || in_psum(&i->in.ew.src1)))
+		m->psum_load += ticks;
 }
 
-void mir_ldstat(struct mir *m, const struct mir_tile *stationary)
+void mir_ldstat_at(struct mir *m, const struct mir_tile *stationary, uint32_t place)
 {
 	struct mir_inst *i = new_inst(m, NCA_ENGINE_TENSOR, NCA_OP_LDSTAT);
 	int64_t cols = stationary->size[2] * stationary->size[3];
 
 	set_ap(m, i, &i->in.mm.src, stationary, MIR_SRC0, false);
-	i->in.mm.tile = pe_tile(stationary->nparts, cols);
+	i->in.mm.tile = pe_tile(m, stationary->nparts, cols, place);
 	account(m, i);
 }
 
-void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving,
-		int64_t rows, int64_t cols, bool accumulate)
+void mir_ldstat(struct mir *m, const struct mir_tile *stationary)
+{
+	mir_ldstat_at(m, stationary, 0);
+}
+
+void mir_matmul_at(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving,
+		   int64_t rows, int64_t cols, bool accumulate, uint32_t place)
 {
 	struct mir_inst *i = new_inst(m, NCA_ENGINE_TENSOR, NCA_OP_MATMUL);
 
@@ -205,11 +239,28 @@ void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_til
 	cc_assert(m->cc,
 		  i->ref[0].lo / NCA_PSUM_BANK_BYTES == (i->ref[0].hi - 1) / NCA_PSUM_BANK_BYTES);
 	set_ap(m, i, &i->in.mm.src, moving, MIR_SRC0, false);
-	i->in.mm.tile = pe_tile(rows, cols);
+	i->in.mm.tile = pe_tile(m, rows, cols, place);
 	if (accumulate)
 		i->in.flags |= NCA_F_ACCUMULATE;
 	m->macs += (uint64_t)(rows * cols * moving->size[0] * moving->size[1] * moving->size[2] *
 			      moving->size[3]);
+	account(m, i);
+}
+
+void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving,
+		int64_t rows, int64_t cols, bool accumulate)
+{
+	mir_matmul_at(m, psum, moving, rows, cols, accumulate, 0);
+}
+
+void mir_transpose(struct mir *m, const struct mir_tile *psum, const struct mir_tile *src)
+{
+	struct mir_inst *i = new_inst(m, NCA_ENGINE_TENSOR, NCA_OP_TRANSPOSE);
+
+	set_ap(m, i, &i->in.mm.dst, psum, MIR_DST, true);
+	cc_assert(m->cc,
+		  i->ref[0].lo / NCA_PSUM_BANK_BYTES == (i->ref[0].hi - 1) / NCA_PSUM_BANK_BYTES);
+	set_ap(m, i, &i->in.mm.src, src, MIR_SRC0, false);
 	account(m, i);
 }
 
@@ -219,6 +270,7 @@ static void set_scalar(struct mir *m, struct mir_inst *i, struct nca_scalar *out
 	struct mir_ref ref = { .buf = s->buf,
 			       .space = MIR_SBUF,
 			       .field = (uint8_t)field,
+			       .part = s->part,
 			       .nparts = nparts,
 			       .lo = s->offset,
 			       .hi = s->offset + 4 };
@@ -239,6 +291,7 @@ static void set_scalar(struct mir *m, struct mir_inst *i, struct nca_scalar *out
 		break;
 	case MIR_S_PTR:
 		out->kind = NCA_SCALAR_SBUF;
+		out->part = s->part;
 		out->value = (uint32_t)s->offset;
 		add_ref(m, i, &ref);
 		break;
@@ -274,6 +327,16 @@ enum nca_engine mir_lighter_engine(const struct mir *m, uint64_t elements)
 	uint64_t s =
 		m->load[NCA_ENGINE_SCALAR] + elements * m->target->engine_ticks[NCA_ENGINE_SCALAR];
 
+	return s <= v ? NCA_ENGINE_SCALAR : NCA_ENGINE_VECTOR;
+}
+
+enum nca_engine mir_psum_engine(const struct mir *m, uint64_t elements)
+{
+	uint64_t v = elements * m->target->engine_ticks[NCA_ENGINE_VECTOR];
+	uint64_t s = elements * m->target->engine_ticks[NCA_ENGINE_SCALAR];
+
+	v += m->load[NCA_ENGINE_VECTOR] > m->psum_load ? m->load[NCA_ENGINE_VECTOR] : m->psum_load;
+	s += m->load[NCA_ENGINE_SCALAR] > m->psum_load ? m->load[NCA_ENGINE_SCALAR] : m->psum_load;
 	return s <= v ? NCA_ENGINE_SCALAR : NCA_ENGINE_VECTOR;
 }
 

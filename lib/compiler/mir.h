@@ -33,7 +33,8 @@ struct mir_buf {
 struct mir_tile {
 	struct mir_buf *buf;	/* NULL: PSUM */
 	enum mir_space space;
-	uint8_t dtype, nparts;	/* engine operands start at partition 0 */
+	uint8_t dtype, nparts;
+	uint8_t part;		/* first partition; the ISA's rule for it holds */
 	uint64_t offset;	/* bytes, from the buffer or the start of PSUM */
 	int64_t size[4];
 	int64_t stride[4];	/* elements */
@@ -89,6 +90,7 @@ struct mir {
 	uint16_t num_slots;
 	uint32_t next_bank;
 	uint64_t load[NCA_ENGINES];	/* ticks given to each engine so far, to balance them */
+	uint64_t psum_load;		/* ticks in which vector or scalar engine hold PSUM */
 
 	uint64_t scratch_size;
 	uint32_t sbuf_used;	/* bytes per partition */
@@ -114,12 +116,25 @@ void mir_ldstat(struct mir *m, const struct mir_tile *stationary);
 void mir_matmul(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving,
 		int64_t rows, int64_t cols, bool accumulate);
 
+/*
+ * How many stationary tiles of @rows x @cols the array holds side by side. Products in different
+ * places run at the same time; which partitions they read and write has nothing to do with the place.
+ */
+uint32_t mir_places(const struct mir *m, int64_t rows, int64_t cols);
+void mir_ldstat_at(struct mir *m, const struct mir_tile *stationary, uint32_t place);
+void mir_matmul_at(struct mir *m, const struct mir_tile *psum, const struct mir_tile *moving,
+		   int64_t rows, int64_t cols, bool accumulate, uint32_t place);
+
+/* @psum[F parts][P] = @src[P parts][F], of one type, bits kept; inside one bank. */
+void mir_transpose(struct mir *m, const struct mir_tile *psum, const struct mir_tile *src);
+
 /* Elementwise instruction with up to two tile operands; s0/s1 as below. */
 struct mir_scalar {
 	enum { MIR_S_NONE, MIR_S_IMM, MIR_S_INT, MIR_S_PTR } kind;
 	float imm;
 	int32_t integer;	/* MIR_S_INT */
-	struct mir_buf *buf;	/* one FP32 per partition */
+	struct mir_buf *buf;	/* one FP32 per partition, from @part on */
+	uint8_t part;
 	uint64_t offset;
 };
 struct mir_ew {
@@ -136,6 +151,8 @@ struct mir_ew {
 void mir_elementwise(struct mir *m, const struct mir_ew *ew);
 /* Vector or scalar engine, whichever has had less to do. */
 enum nca_engine mir_lighter_engine(const struct mir *m, uint64_t elements);
+/* The same for one that reads or writes PSUM, where the two take turns. */
+enum nca_engine mir_psum_engine(const struct mir *m, uint64_t elements);
 
 /*
  * @prefetch: bytes per partition of a load that may run ahead of its use (see mir_prefetch()), or

@@ -18,10 +18,17 @@ struct name {
 	UT_hash_handle hh;
 };
 
+struct declared {
+	const char *key;
+	struct ir_type type;
+	UT_hash_handle hh;
+};
+
 struct reader {
 	struct ir_graph *g;
 	const struct onnx_options *options;
 	struct name *names;
+	struct declared *declared;
 	int64_t opset;
 };
 
@@ -140,9 +147,75 @@ static void read_inputs(struct reader *r, const Onnx__GraphProto *p)
 		r->g->inputs[r->g->num_inputs] = ir_input(r->g, info->name, &t);
 		define(r, info->name, r->g->inputs[r->g->num_inputs++]);
 	}
-	if (!r->g->num_inputs)
-		cc_fail(cc, ACCELCC_BAD_INPUT,
-			"the graph has no inputs, so there is nothing to run");
+}
+
+/* Types of results, as far as the model says them and they are fixed. */
+static void read_declared(struct reader *r, Onnx__ValueInfoProto *const *infos, size_t num)
+{
+	struct cc *cc = r->g->cc;
+
+	for (size_t i = 0; i < num; i++) {
+		const Onnx__ValueInfoProto *info = infos[i];
+		const Onnx__TypeProto__Tensor *t = NULL;
+		struct declared *d, *old;
+		bool fixed;
+
+		if (info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+			t = info->type->tensor_type;
+		if (!info->name || !t || !t->shape || t->shape->n_dim > IR_MAX_RANK)
+			continue;
+		d = cc_new(cc, struct declared);
+		d->key = info->name;
+		d->type.dtype = onnx_dtype(t->elem_type);
+		d->type.rank = (int)t->shape->n_dim;
+		fixed = d->type.dtype != IR_DT_NONE;
+		for (size_t k = 0; k < t->shape->n_dim; k++) {
+			const Onnx__TensorShapeProto__Dimension *dim = t->shape->dim[k];
+
+			fixed = fixed && dim->value_case ==
+				ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+			d->type.dim[k] = dim->dim_value;
+		}
+		HASH_FIND_STR(r->declared, d->key, old);
+		if (fixed && !old)
+			HASH_ADD_KEYPTR(hh, r->declared, d->key, strlen(d->key), d);
+	}
+}
+
+static const struct ir_type *declared_types(struct reader *r, const Onnx__NodeProto *p)
+{
+	struct ir_type *types = cc_new_n(r->g->cc, struct ir_type, p->n_output + 1);
+	struct declared *d;
+
+	for (size_t i = 0; i < p->n_output; i++) {
+		d = NULL;
+		if (p->output[i])
+			HASH_FIND_STR(r->declared, p->output[i], d);
+		if (d)
+			types[i] = d->type;
+	}
+	return types;
+}
+
+struct ir_op *onnx_op(struct onnx_node *n, enum ir_opcode opcode, int num_inputs,
+		      struct ir_value *const *in)
+{
+	struct ir_op *op = ir_op_new(n->g, opcode, n->name, num_inputs, in, NULL);
+
+	op->onnx_type = n->proto->op_type;
+	return op;
+}
+
+struct ir_value *onnx_result(struct onnx_node *n, struct ir_op *op)
+{
+	struct ir_value *v;
+
+	op->out->type = ir_infer(n->g, op);
+	v = pass_fold_op(n->g, op);
+	if (!v)
+		return op->out;
+	pass_replace(n->g, op, v);
+	return v;
 }
 
 /*
@@ -155,19 +228,17 @@ static void settle(struct onnx_node *n, struct ir_op *last, struct ir_value **re
 	struct ir_op *next;
 
 	for (struct ir_op *op = last ? last->next : n->g->first; op; op = next) {
-		struct ir_value *v;
+		struct ir_value *old = op->out, *v;
 
 		next = op->next;
-		op->out->type = ir_infer(n->g, op);
-		v = pass_fold_op(n->g, op);
-		if (!v)
+		v = onnx_result(n, op);
+		if (v == old)
 			continue;
-		if (*result == op->out)
+		if (*result == old)
 			*result = v;
 		for (size_t i = 0; i < n->num_more; i++)
-			if (n->more[i] == op->out)
+			if (n->more[i] == old)
 				n->more[i] = v;
-		pass_replace(n->g, op, v);
 	}
 }
 
@@ -195,6 +266,7 @@ static void read_node(struct reader *r, const Onnx__NodeProto *p, size_t index)
 	for (size_t i = 0; i < n.num_in; i++)
 		if (p->input[i] && p->input[i][0])
 			n.in[i] = lookup(r, p->input[i], who);
+	n.declared = declared_types(r, p);
 	result = onnx_import_node(&n);
 	settle(&n, last, &result);
 	for (size_t i = 0; i < p->n_output; i++) {
@@ -240,6 +312,9 @@ static int64_t find_opset(struct cc *cc, const Onnx__ModelProto *model)
 	for (size_t i = 0; i < model->n_opset_import; i++) {
 		const Onnx__OperatorSetIdProto *id = model->opset_import[i];
 
+		/* A model of other domains only: each node says what cannot be compiled. */
+		if (!opset && id->domain && id->domain[0])
+			opset = ONNX_MIN_OPSET;
 		if (!id->domain || !id->domain[0] || !strcmp(id->domain, "ai.onnx"))
 			opset = id->version;
 	}
@@ -266,6 +341,8 @@ struct ir_graph *onnx_read(struct cc *cc, const void *data, size_t size,
 			"the model has sparse initializers, which cannot be compiled");
 	r.g = ir_graph_new(cc, p->name ? p->name : "");
 	read_inputs(&r, p);
+	read_declared(&r, p->output, p->n_output);
+	read_declared(&r, p->value_info, p->n_value_info);
 	for (size_t i = 0; i < p->n_node; i++)
 		read_node(&r, p->node[i], i);
 	read_outputs(&r, p);

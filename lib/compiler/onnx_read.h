@@ -36,8 +36,18 @@ struct onnx_node {
 	size_t num_in;
 	struct ir_value **more;	/* results after the first; NULL: not computed */
 	size_t num_more;
+	/* Types the model declares for the results; of dtype IR_DT_NONE where it does not. */
+	const struct ir_type *declared;
 	uint64_t attrs_taken;
 };
+
+/*
+ * An operator of the node, at the end of the graph. onnx_result() infers its type once its attributes
+ * are set, and gives its result, which is a constant if the operands are.
+ */
+struct ir_op *onnx_op(struct onnx_node *n, enum ir_opcode opcode, int num_inputs,
+		      struct ir_value *const *in);
+struct ir_value *onnx_result(struct onnx_node *n, struct ir_op *op);
 
 /* The IR's name for an ONNX element type; IR_DT_NONE if there is none (strings, complex numbers). */
 enum ir_dtype onnx_dtype(int32_t data_type);

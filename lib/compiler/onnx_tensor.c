@@ -71,14 +71,14 @@ static float *read_f32(struct cc *cc, const struct source *s)
 		bytes = raw(cc, s, 4);
 		if (!bytes)
 			check_count(cc, s, s->t->n_float_data);
-		out = cc_new_n(cc, float, n);
+		out = cc_new_n(cc, float, n + 1);
 		memcpy(out, bytes ? (const void *)bytes : s->t->float_data, n * 4);
 		return out;
 	case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
 		bytes = raw(cc, s, 8);
 		if (!bytes)
 			check_count(cc, s, s->t->n_double_data);
-		out = cc_new_n(cc, float, n);
+		out = cc_new_n(cc, float, n + 1);
 		for (size_t i = 0; i < n; i++) {
 			double d;
 
@@ -93,7 +93,7 @@ static float *read_f32(struct cc *cc, const struct source *s)
 		bytes = raw(cc, s, 2);
 		if (!bytes)
 			check_count(cc, s, s->t->n_int32_data);
-		out = cc_new_n(cc, float, n);
+		out = cc_new_n(cc, float, n + 1);
 		for (size_t i = 0; i < n; i++) {
 			uint16_t h;
 
@@ -183,9 +183,8 @@ struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, con
 		cc_fail(cc, ACCELCC_BAD_INPUT, "tensor '%.120s' has %zu dimensions, more than %d",
 			what, t->n_dims, IR_MAX_RANK);
 	for (size_t i = 0; i < t->n_dims; i++) {
-		/* A shape operand may be an empty vector: Reshape to a scalar. */
-		if (t->dims[i] < 0 || (t->dims[i] == 0 && t->n_dims != 1) ||
-		    __builtin_mul_overflow(s.n, t->dims[i], &s.n) || s.n > IR_MAX_ELEMENTS)
+		/* Operands may be empty: the shape of a scalar, a region of interest left out. */
+		if (t->dims[i] < 0 || __builtin_mul_overflow(s.n, t->dims[i], &s.n) || s.n > IR_MAX_ELEMENTS)
 			cc_fail(cc, ACCELCC_BAD_INPUT,
 				"tensor '%.120s' has an impossible shape (dimension %zu is %" PRId64
 				")",
@@ -207,8 +206,5 @@ struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, con
 			(int)t->data_type);
 	if (ir_is_int(type.dtype))
 		return ir_const_i64(g, what, &type, read_i64(cc, &s, type.dtype));
-	if (!s.n)
-		cc_fail(cc, ACCELCC_BAD_INPUT,
-			"tensor '%.120s' is empty, and empty tensors cannot be compiled", what);
 	return ir_const_f32(g, what, &type, read_f32(cc, &s));
 }

@@ -15,6 +15,7 @@ static const struct pass {
 	{ "fold-affine", pass_fold_affine, false },
 	{ "fuse-epilogues", pass_fuse_epilogues, true },
 	{ "remove-dead", pass_remove_dead, false },
+	{ "assign-layouts", pass_assign_layouts, false },
 };
 
 #define NUM_PASSES (sizeof(passes) / sizeof(passes[0]))
@@ -23,7 +24,7 @@ const char *const *pass_names(void)
 {
 	static const char *const names[] = {
 		"read", "infer-shapes", "fold-constants", "canonicalize", "eliminate-reshapes",
-		"fold-affine", "fuse-epilogues", "remove-dead", NULL,
+		"fold-affine", "fuse-epilogues", "remove-dead", "assign-layouts", NULL,
 	};
 
 	_Static_assert(sizeof(names) / sizeof(names[0]) == NUM_PASSES + 2, "every pass is listed");

@@ -28,6 +28,8 @@ void pass_eliminate_reshapes(struct ir_graph *g);
 /* Residual additions and clamping become part of the operator that makes their operand. */
 void pass_fuse_epilogues(struct ir_graph *g);
 void pass_remove_dead(struct ir_graph *g);
+/* Chooses every value's channel dimension; the last pass. */
+void pass_assign_layouts(struct ir_graph *g);
 
 /* Put @with in the place of @op's result and remove @op. */
 void pass_replace(struct ir_graph *g, struct ir_op *op, struct ir_value *with);

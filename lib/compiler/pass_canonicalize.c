@@ -24,12 +24,19 @@ static struct ir_value *filled(struct ir_graph *g, int64_t n, float value)
 	return pass_vector(g, n, v);
 }
 
+static struct ir_value *affine_along(struct ir_graph *g, struct ir_op *op, struct ir_value *x,
+				     struct ir_value *scale, struct ir_value *shift, bool last)
+{
+	struct ir_value *in[3] = { x, scale, shift };
+	struct ir_attrs attr = { .channels_last = last };
+
+	return pass_op(g, IR_AFFINE, op, 3, in, &attr, op)->out;
+}
+
 static struct ir_value *affine(struct ir_graph *g, struct ir_op *op, struct ir_value *x,
 			       struct ir_value *scale, struct ir_value *shift)
 {
-	struct ir_value *in[3] = { x, scale, shift };
-
-	return pass_op(g, IR_AFFINE, op, 3, in, NULL, op)->out;
+	return affine_along(g, op, x, scale, shift, false);
 }
 
 static struct ir_value *batch_norm(struct ir_graph *g, struct ir_op *op)
@@ -69,6 +76,33 @@ static struct ir_value *as_vector(struct ir_graph *g, const struct ir_value *c,
 	}
 	return ir_type_elements(&c->type) == 1 ? filled(g, n, c->data.f32[0])
 					       : pass_vector(g, n, c->data.f32);
+}
+
+/*
+ * The same over the second dimension or, if that is not possible, over the last; *last says which.
+ * One number is neither, unless @x comes from an operator that can take it.
+ */
+static struct ir_value *channel_vector(struct ir_graph *g, const struct ir_value *c,
+				       const struct ir_value *x, bool *last)
+{
+	const struct ir_op *def = x->def;
+	int rank = x->type.rank;
+	struct ir_value *v;
+
+	*last = false;
+	if (rank < 2)
+		return NULL;
+	if (ir_type_elements(&c->type) == 1) {
+		if (rank > 2 && (!def || (def->opcode != IR_CONV && def->opcode != IR_AFFINE)))
+			return NULL;
+		*last = rank > 2 && def->attr.channels_last;
+		return as_vector(g, c, &x->type, *last ? rank - 1 : 1);
+	}
+	v = as_vector(g, c, &x->type, 1);
+	if (v || rank == 2)
+		return v;
+	*last = true;
+	return as_vector(g, c, &x->type, rank - 1);
 }
 
 /* A constant vector over the columns of a product, times @factor. */
@@ -163,6 +197,8 @@ static struct ir_value *matmul(struct ir_graph *g, struct ir_op *op)
 {
 	struct ir_value *a = ir_in(op, 0), *b = ir_in(op, 1), *y;
 	struct ir_type rows = { .dtype = a->type.dtype, .rank = 2 };
+	struct ir_attrs attr = { .group = 1, .channels_last = true,
+		.window = { .kernel = { 1, 1 }, .stride = { 1, 1 }, .dilation = { 1, 1 } } };
 	struct ir_type bt = b->type;
 
 	if (!ir_is_const(b) || bt.rank > 2 || op->attr.trans_a || op->attr.trans_b)
@@ -171,6 +207,11 @@ static struct ir_value *matmul(struct ir_graph *g, struct ir_op *op)
 		bt.rank = 2;
 		bt.dim[1] = 1;
 		b = ir_const_f32(g, b->name, &bt, b->data.f32);
+	}
+	if (a->type.rank > 2 && b->type.rank == 2) {
+		struct ir_value *in[2] = { a, conv_weight(g, b, false, 1.0f) };
+
+		return pass_op(g, IR_CONV, op, 2, in, &attr, op)->out;
 	}
 	rows.dim[1] = bt.dim[0];
 	rows.dim[0] = ir_type_elements(&a->type) / rows.dim[1];
@@ -183,21 +224,28 @@ static struct ir_value *matmul(struct ir_graph *g, struct ir_op *op)
 static struct ir_value *addition(struct ir_graph *g, struct ir_op *op)
 {
 	for (int i = 0; i < 2; i++) {
-		struct ir_value *x = ir_in(op, i), *shift;
+		struct ir_value *x = ir_in(op, i), *c = ir_in(op, 1 - i), *shift;
+		bool last;
 
-		if (x->type.rank < 2 || ir_is_const(x) || !ir_type_equal(&x->type, &op->out->type))
+		if (ir_is_const(x) || !ir_is_const(c) || !ir_type_equal(&x->type, &op->out->type))
 			continue;
-		shift = as_vector(g, ir_in(op, 1 - i), &x->type, 1);
+		shift = channel_vector(g, c, x, &last);
 		if (shift)
-			return affine(g, op, x, filled(g, x->type.dim[1], 1.0f), shift);
+			return affine_along(g, op, x, filled(g, shift->type.dim[0], 1.0f), shift, last);
+		if (ir_type_elements(&c->type) == 1) {
+			struct ir_attrs attr = { .alu = NCA_ALU_ADD, .imm = c->data.f32[0] };
+
+			return pass_op(g, IR_TENSOR_SCALAR, op, 1, &x, &attr, op)->out;
+		}
 	}
 	return NULL;
 }
 
 static struct ir_value *with_constant(struct ir_graph *g, struct ir_op *op, struct ir_value *x,
-				      struct ir_value *vector, float imm, bool reverse)
+				      struct ir_value *vector, bool last, float imm, bool reverse)
 {
-	struct ir_attrs attr = { .alu = op->attr.alu, .imm = imm, .reverse = reverse };
+	struct ir_attrs attr = { .alu = op->attr.alu, .imm = imm, .reverse = reverse,
+				 .channels_last = last };
 	struct ir_value *in[2] = { x, vector };
 
 	return pass_op(g, IR_TENSOR_SCALAR, op, vector ? 2 : 1, in, &attr, op)->out;
@@ -205,14 +253,14 @@ static struct ir_value *with_constant(struct ir_graph *g, struct ir_op *op, stru
 
 /* x - c, c - x and x * c as affine maps, which a convolution before them can take. */
 static struct ir_value *as_affine(struct ir_graph *g, struct ir_op *op, struct ir_value *x,
-				  struct ir_value *vector, bool reverse)
+				  struct ir_value *vector, bool last, bool reverse)
 {
-	int64_t n = x->type.dim[1];
+	int64_t n = vector->type.dim[0];
 
 	if (op->attr.alu == NCA_ALU_MUL)
-		return affine(g, op, x, vector, filled(g, n, 0.0f));
-	return affine(g, op, x, filled(g, n, reverse ? -1.0f : 1.0f),
-		      reverse ? vector : scaled(g, vector, -1.0f));
+		return affine_along(g, op, x, vector, filled(g, n, 0.0f), last);
+	return affine_along(g, op, x, filled(g, n, reverse ? -1.0f : 1.0f),
+			    reverse ? vector : scaled(g, vector, -1.0f), last);
 }
 
 /* As addition(): a constant that is one number or one per channel needs no tensor. */
@@ -221,23 +269,22 @@ static struct ir_value *tensor_tensor(struct ir_graph *g, struct ir_op *op)
 	for (int i = 0; i < 2; i++) {
 		struct ir_value *x = ir_in(op, i), *c = ir_in(op, 1 - i), *vector = NULL;
 		bool reverse = i == 1, linear = op->attr.alu == NCA_ALU_SUB ||
-						op->attr.alu == NCA_ALU_MUL;
+						op->attr.alu == NCA_ALU_MUL, last = false;
 
 		if (ir_is_const(x) || !ir_is_const(c) ||
 		    !ir_type_equal(&x->type, &op->out->type))
 			continue;
-		if (x->type.rank >= 2)
-			vector = as_vector(g, c, &x->type, 1);
+		vector = channel_vector(g, c, x, &last);
 		if (vector && linear)
-			return as_affine(g, op, x, vector, reverse);
+			return as_affine(g, op, x, vector, last, reverse);
 		if (ir_type_elements(&c->type) > 1)
-			return vector ? with_constant(g, op, x, vector, 0.0f, reverse) : NULL;
+			return vector ? with_constant(g, op, x, vector, last, 0.0f, reverse) : NULL;
 		if (op->attr.alu == NCA_ALU_POW && !reverse && c->data.f32[0] == 2.0f) {
 			struct ir_attrs square = { .func = NCA_FUNC_SQUARE };
 
 			return pass_op(g, IR_ACTIVATE, op, 1, &x, &square, op)->out;
 		}
-		return with_constant(g, op, x, NULL, c->data.f32[0], reverse);
+		return with_constant(g, op, x, NULL, false, c->data.f32[0], reverse);
 	}
 	return NULL;
 }

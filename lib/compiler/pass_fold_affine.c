@@ -35,7 +35,9 @@ void pass_fold_affine(struct ir_graph *g)
 
 		next = op->next;
 		if (!conv || conv->opcode != IR_CONV || conv->attr.relu ||
-		    ir_in(conv, IR_CONV_RESIDUAL) || ir_single_user(g, conv->out) != op)
+		    ir_in(conv, IR_CONV_RESIDUAL) ||
+		    ir_op_channel(conv, &conv->out->type) != ir_op_channel(op, &op->out->type) ||
+		    ir_single_user(g, conv->out) != op)
 			continue;
 		if (ir_in(conv, IR_CONV_BIAS) && !ir_is_const(ir_in(conv, IR_CONV_BIAS)))
 			continue;

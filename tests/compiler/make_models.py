@@ -218,6 +218,12 @@ def models():
     yield "global_avg", nn.AdaptiveAvgPool2d(1), [(2, 140, 13, 11)]
     yield "gemm", nn.Linear(64, 10), [(3, 64)]
     yield "gemm_flatten", nn.Sequential(conv(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 5 * 4, 9)), [(2, 3, 7, 6)]
+    yield "linear_3d", nn.Linear(70, 150), [(2, 9, 70)]
+    yield "linear_tokens", nn.Sequential(nn.Linear(300, 140), nn.ReLU(), nn.Linear(140, 300)), [(2, 197, 300)]
+    yield "linear_4d", Fn(lambda a, b, x: b(F.relu(a(x))) + x, nn.Linear(40, 200), nn.Linear(200, 40)), [(3, 5, 7, 40)]
+    yield "linear_positions", Fn(lambda a, x: a(x + torch.linspace(-1, 1, 33 * 40).view(1, 33, 40)), nn.Linear(40, 9)), \
+        [(3, 33, 40)]
+    yield "linear_conv", Fn(lambda a, c, x: a(F.relu(c(x))), nn.Linear(7, 150), conv(5, 140, 3, padding=1)), [(2, 5, 6, 7)]
     yield "matmul_const", Fn(lambda l, x: x @ l.weight.t(), nn.Linear(30, 20)), [(2, 5, 30)]
     yield "matmul", Fn(lambda a, b: a @ b), [(140, 150), (150, 600)]
     yield "matmul_batch", Fn(lambda a, b: a @ b), [(2, 3, 7, 9), (3, 9, 5)]

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Bands of a convolution: the rows or images that are in SBUF at once, and an input with few
+ * channels that is loaded once per window row.
+ */
+#include "lower_conv.h"
+
+#define SMALL_INPUT_BYTES 4096	/* takes less time to read again than to pass on */
+
+static void zero_rows(struct conv *c, const struct rows *r, int64_t from, int64_t to, int64_t parts)
+{
+	for (int64_t n = r->n0; from < to && n < r->n0 + r->nn; n++) {
+		struct mir_tile t = mir_sbuf_tile(
+			r->buf, lower_rows_at(c->l, r, 0, n, r->r0 + from, 0), c->l->dtype, parts);
+		struct mir_ew zero = { .engine = NCA_ENGINE_VECTOR,
+				       .opcode = NCA_OP_MEMSET,
+				       .dst = &t,
+				       .s0 = { .kind = MIR_S_IMM, .imm = 0.0f } };
+
+		t = mir_shape(t, 1, to - from, r->s.w, 0, r->s.w, 1);
+		mir_elementwise(c->l->m, &zero);
+	}
+}
+
+/* Input rows under the windows of output rows [r0, r0 + rows). */
+static void rows_under(const struct conv *c, int64_t r0, int64_t rows, int64_t *first, int64_t *num)
+{
+	int64_t lo = r0 * c->win->stride[0] - c->geo.pad_before[0];
+	int64_t hi = (r0 + rows - 1) * c->win->stride[0] - c->geo.pad_before[0] + c->geo.reach[0];
+
+	lo = max64(0, min64(lo, c->x.h - 1));
+	hi = min64(c->x.h, max64(hi, lo + 1));
+	*first = lo;
+	*num = hi - lo;
+}
+
+/*
+ * Where the copies of a band come from. The image may be across the host link, which is slow:
+ * unless it is tiny, it crosses once and is copied inside SBUF.
+ */
+struct source {
+	struct dram_view dram;
+	struct rows staged;	/* buf NULL: straight from @dram */
+	int64_t stride[4];
+};
+
+static struct source packed_source(struct conv *c, const struct conv_band *b)
+{
+	struct source src = { .dram = lower_in_dram(c->l, ir_in(c->op, IR_CONV_X)) };
+	int64_t fs = nca_dtype_size(src.dram.dtype);
+
+	lower_dense_strides(&c->x, fs, src.stride);
+	src.staged = (struct rows) { .s = c->x, .ncb = 1, .n0 = b->n0, .nn = b->nn };
+	rows_under(c, b->r0, b->rows, &src.staged.r0, &src.staged.rows);
+	if (c->x.c * b->nn * src.staged.rows * c->x.w * fs > SMALL_INPUT_BYTES)
+		lower_load_rows(c->l, &src.staged, &src.dram, src.stride, "input");
+	return src;
+}
+
+/*
+ * Copies of the band's rows, one per window row, each in partitions of its own and shifted so that
+ * output row r needs buffer row r * stride in all of them. Rows outside the image are zero.
+ */
+static void bring_packed(struct conv *c, struct conv_band *b)
+{
+	struct source from = packed_source(c, b);
+	int64_t es = c->l->elem, w = c->x.w, taps = c->win->kernel[0], row_bytes = w * es;
+	int64_t base = b->r0 * c->win->stride[0], head = 0, tail;
+	struct rows *in = &b->in;
+
+	*in = (struct rows) { .s = c->x, .ncb = 1, .n0 = b->n0, .nn = b->nn, .r0 = base,
+			      .rows = (b->rows - 1) * c->win->stride[0] + 1 };
+	in->buf = mir_sbuf(c->l->m, lower_rows_bytes(c->l, in), "packed input");
+	/* Rows [head, tail) come from the image in every copy and need no zeros. */
+	tail = in->rows;
+	for (int64_t k = 0; k < taps; k++) {
+		int64_t first = base + k * c->win->dilation[0] - c->geo.pad_before[0];
+
+		head = max64(head, min64(in->rows, -first));
+		tail = min64(tail, c->x.h - first);
+	}
+	if (tail <= head) {
+		head = in->rows;
+		tail = in->rows;
+	}
+	zero_rows(c, in, 0, head, c->x.c * taps);
+	zero_rows(c, in, tail, in->rows, c->x.c * taps);
+	for (int64_t k = 0; k < taps; k++) {
+		int64_t shift = base + k * c->win->dilation[0] - c->geo.pad_before[0];
+		int64_t first = max64(0, -shift), last = min64(in->rows, c->x.h - shift);
+		struct mir_mem dst = { .buf = in->buf, .space = MIR_SBUF, .dtype = c->l->dtype,
+				       .part = (uint8_t)(k * c->x.c),
+				       .stride = { 1, in->rows * row_bytes, 0, es } };
+		struct mir_mem src = { .buf = from.staged.buf, .space = MIR_SBUF,
+				       .stride = { 1, from.staged.rows * row_bytes, 0, es } };
+		int64_t size[4] = { c->x.c, in->nn, 1, (last - first) * w };
+		bool cast = false;
+
+		if (first >= last)
+			continue;
+		dst.offset = (uint64_t)(first * row_bytes);
+		if (from.staged.buf) {
+			src.offset = lower_rows_at(c->l, &from.staged, 0, in->n0, first + shift, 0);
+		} else {
+			src = lower_view_mem(&from.dram,
+					     (uint64_t)(in->n0 * from.stride[0] +
+							(first + shift) * from.stride[2]));
+			src.stride[0] = from.stride[1];
+			src.stride[1] = from.stride[0];
+			src.stride[3] = from.stride[3];
+			cast = from.dram.dtype != c->l->dtype;
+		}
+		mir_dma(c->l->m, NCA_ENGINE_SYNC, &dst, &src, size,
+			cast ? nca_dtype_size(from.dram.dtype) : (uint16_t)es, cast, 0);
+	}
+}
+
+void conv_bring_band(struct conv *c, struct conv_band *b)
+{
+	struct ir_value *residual = ir_in(c->op, IR_CONV_RESIDUAL);
+
+	mir_next_block(c->l->m);
+	if (c->packed) {
+		bring_packed(c, b);
+	} else {
+		b->in = (struct rows){
+			.s = c->x, .ncb = ceil_div(c->x.c, NCA_PARTITIONS), .n0 = b->n0, .nn = b->nn
+		};
+		rows_under(c, b->r0, b->rows, &b->in.r0, &b->in.rows);
+		lower_operand_rows(c->l, ir_in(c->op, IR_CONV_X), &b->in);
+	}
+	b->out = (struct rows){ .s = c->y,
+				.ncb = ceil_div(c->y.c, NCA_PARTITIONS),
+				.n0 = b->n0,
+				.nn = b->nn,
+				.r0 = b->r0,
+				.rows = b->rows };
+	if (residual) {
+		b->residual = b->out;
+		lower_operand_rows(c->l, residual, &b->residual);
+	}
+	lower_result_rows(c->l, c->op->out, &b->out);
+}
+
+/*
+ * Cut the work into bands that fit: some rows of an image, or several images. Returns false if
+ * nothing has to be cut.
+ */
+static bool band_size(const struct conv *c, int64_t *images, int64_t *rows)
+{
+	struct ir_value *x = ir_in(c->op, IR_CONV_X), *res = ir_in(c->op, IR_CONV_RESIDUAL);
+	int64_t limit = (int64_t)lower_band_bytes(c->l->m->target), es = c->l->elem;
+	int64_t in_row = (c->packed ? c->x.w : ceil_div(c->x.c, NCA_PARTITIONS) * c->x.w) * es;
+	int64_t out_row = ceil_div(c->y.c, NCA_PARTITIONS) * c->y.w * es;
+	int64_t image_rows = c->packed ? (c->y.h - 1) * c->win->stride[0] + 1 : c->x.h;
+	bool in = c->packed || lower_is_banded(c->l, x);
+	bool out = lower_is_banded(c->l, c->op->out) || (res && lower_is_banded(c->l, res));
+
+	*images = c->y.n;
+	*rows = c->y.h;
+	if ((!in || (c->packed && c->x.n * image_rows * in_row <= limit)) && !out)
+		return false;
+	if (in)
+		*images = min64(*images, limit / (image_rows * in_row));
+	if (out)
+		*images = min64(*images, limit / (c->y.h * out_row));
+	if (*images > 0)
+		return true;
+	*images = 1;
+	if (in) {
+		int64_t fit = limit / in_row, reach = c->packed ? 1 : c->geo.reach[0];
+
+		*rows = min64(*rows, fit > reach ? (fit - reach) / c->win->stride[0] + 1 : 1);
+	}
+	if (out)
+		*rows = min64(*rows, limit / out_row);
+	if (*rows > conv_tile_rows(c))
+		*rows -= *rows % conv_tile_rows(c);
+	*rows = max64(1, *rows);
+	return true;
+}
+
+struct conv_band *conv_make_bands(struct conv *c, size_t *num, bool *cut)
+{
+	int64_t images, rows;
+	struct conv_band *bands;
+	size_t at = 0;
+
+	*cut = band_size(c, &images, &rows);
+	*num = (size_t)(ceil_div(c->y.n, images) * ceil_div(c->y.h, rows));
+	bands = cc_new_n(c->l->cc, struct conv_band, *num);
+	for (int64_t n = 0; n < c->y.n; n += images)
+		for (int64_t r = 0; r < c->y.h; r += rows)
+			bands[at++] = (struct conv_band) { .n0 = n, .nn = min64(images, c->y.n - n),
+							   .r0 = r, .rows = min64(rows, c->y.h - r) };
+	return bands;
+}
