@@ -101,15 +101,16 @@ static int resolve_src(struct ew *e, int which, const struct nca_ap *a, const st
 }
 
 /*
- * What an accumulating reduction adds to is an operand like any other: it is
- * taken before this instruction writes anything, even over itself.
+ * What the destination holds is an operand like any other where an accumulating
+ * reduction adds to it or a predicated copy keeps it: it is taken before this
+ * instruction writes anything, even over itself.
  */
 static int resolve_old(struct ew *e, const struct nca_ap *a, const struct box *b,
 		       const struct operand *dst, uint32_t lo, uint32_t hi)
 {
 	e->old = *dst;
-	if (!(e->x->in->flags & NCA_F_ACC_REDUCE) || e->x->st->launch.timed_only ||
-	    (!e->reduced && injective(a)))
+	if ((!(e->x->in->flags & NCA_F_ACC_REDUCE) && e->x->in->opcode != NCA_OP_COPY_PRED) ||
+	    e->x->st->launch.timed_only || (!e->reduced && injective(a)))
 		return 0;
 	e->old.off = e->x->core->off[3];
 	memcpy(e->old.off, dst->off, dst->n * sizeof(*dst->off));
@@ -194,7 +195,7 @@ static void copy_predicated(struct ew *e, uint32_t r0, uint32_t n, const uint32_
 		off[i] = i * ROW_BYTES;
 	memset(b, 0, n * ROW_BYTES);
 	e->k->store((uint8_t *)b, off, a, n, e->lanes, e->dst.dtype, e->dom);
-	ew_load(e, a, &e->dst, r0, n, DOM_BITS);
+	ew_load(e, a, &e->old, r0, n, DOM_BITS);
 	e->k->select(b, a, LANES, mask, n, e->lanes, mask_fp);
 	e->k->store(e->dst.base, e->dst.off + r0, b, n, e->lanes, e->dst.dtype, DOM_BITS);
 }
@@ -333,6 +334,9 @@ int exec_ew(struct exec *x)
 		memcpy(e.acc, e.s[0], sizeof(e.acc));
 		e.acc_valid = true;
 	}
+	if (x->in->opcode == NCA_OP_COPY_PRED &&
+	    resolve_old(&e, &b->dst, &x->p->dst[0], &e.dst, dlo, dhi))
+		return -1;
 	for (uint32_t r = 0; r < e.dst.n; r += CHUNK)
 		chunk(&e, r, e.dst.n - r < CHUNK ? e.dst.n - r : CHUNK);
 	if (e.reduced)

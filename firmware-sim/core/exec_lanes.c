@@ -302,8 +302,9 @@ static int compute(struct ew *e, const uint32_t *in, const uint32_t *in1, uint32
 		return gather_scatter(e, in1);
 	case NCA_OP_TOPK:
 		largest(e, in, e->b->param, out, position);
+		put(e, &e->dst, out, dom);
 		put(e, &e->src1, position, DOM_INT);
-		break;
+		return 0;
 	case NCA_OP_PART_REDUCE:
 		part_reduce(e, in, e->b->src0.nparts, out);
 		break;

@@ -39,8 +39,8 @@ static uint64_t eight(uint32_t n)
 }
 static uint64_t twice(uint32_t n)
 {
-	return n == 1 ? II : 2 * at_least(II, n);
-} /* one element has no stride */
+	return n == 1 ? II : 2 * at_least(II, n);	/* one element has no stride */
+}
 static uint64_t reduced(uint32_t n)
 {
 	return at_least(II, n) + II;
