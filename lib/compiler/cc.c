@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define CHUNK_SIZE (256u * 1024)
 #define ALIGNMENT 64u
@@ -109,6 +111,15 @@ void *cc_calloc(struct cc *cc, size_t n, size_t size)
 		cc_fail(cc, ACCELCC_BAD_INPUT, "%zu elements of %zu bytes do not fit in memory", n,
 			size);
 	return cc_alloc(cc, bytes);
+}
+
+void cc_discard(const void *p, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)p;
+	uintptr_t first = (start + page - 1) & ~(page - 1), end = (start + size) & ~(page - 1);
+
+	if (first < end)
+		madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
 char *cc_strndup(struct cc *cc, const char *s, size_t n)

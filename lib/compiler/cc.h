@@ -52,6 +52,12 @@ char *cc_strdup(struct cc *cc, const char *s);
 char *cc_strndup(struct cc *cc, const char *s, size_t n);
 char *cc_printf(struct cc *cc, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * The contents of @size bytes at @p are no longer needed: give the pages back. The memory stays the
+ * arena's and reads as zeros, or, in a mapped file, as the file.
+ */
+void cc_discard(const void *p, size_t size);
+
 #define cc_new(cc, type) ((type *)cc_alloc(cc, sizeof(type)))
 #define cc_new_n(cc, type, n) ((type *)cc_calloc(cc, n, sizeof(type)))
 

@@ -20,6 +20,7 @@
 struct job {
 	const void *model;
 	size_t size;
+	bool mapped;
 	struct accelcc_options options;
 	const struct nca_target *target;
 	struct lower *lowered;
@@ -55,8 +56,11 @@ static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
 		options.sbuf_percent = percents[i];
 		job->lowered = lower_graph(g, &options);
-		if (assign_addresses(job->lowered->m, &culprit))
+		if (assign_addresses(job->lowered->m, &culprit)) {
+			lower_discard_constants(job->lowered);
 			return;
+		}
+		lower_discard_weights(job->lowered);
 	}
 	cc_fail(cc, ACCELCC_BAD_INPUT,
 		"the tensors at node '%.200s' do not fit into the %u KiB per partition of %s's "
@@ -84,7 +88,8 @@ static void estimate(struct cc *cc, struct job *job)
 static void compile(struct cc *cc, void *arg)
 {
 	struct job *job = arg;
-	struct ir_graph *g = frontend(cc, job->model, job->size, &job->options);
+	struct ir_graph *g = frontend(cc, job->model, job->size, job->mapped,
+				      &job->options);
 
 	lower_to_fit(cc, job, g);
 	job->program = mir_schedule(job->lowered->m);
@@ -147,10 +152,11 @@ static void make_printable(char *s)
 			*s = '?';
 }
 
-enum accelcc_status accelcc_compile(const void *model, size_t size,
-				    const struct accelcc_options *options, struct accelcc_result *r)
+static enum accelcc_status compile_bytes(const void *model, size_t size, bool mapped,
+					 const struct accelcc_options *options,
+					 struct accelcc_result *r)
 {
-	struct job job = { .model = model, .size = size };
+	struct job job = { .model = model, .size = size, .mapped = mapped };
 	struct cc cc;
 
 	memset(r, 0, sizeof(*r));
@@ -184,6 +190,12 @@ enum accelcc_status accelcc_compile(const void *model, size_t size,
 	return r->status;
 }
 
+enum accelcc_status accelcc_compile(const void *model, size_t size,
+				    const struct accelcc_options *options, struct accelcc_result *r)
+{
+	return compile_bytes(model, size, false, options, r);
+}
+
 static enum accelcc_status bad_file(struct accelcc_result *r, const char *path, const char *why)
 {
 	memset(r, 0, sizeof(*r));
@@ -211,7 +223,7 @@ enum accelcc_status accelcc_compile_file(const char *path, const struct accelcc_
 	close(fd);
 	if (data == MAP_FAILED)
 		return bad_file(r, path, strerror(errno));
-	status = accelcc_compile(data, (size_t)st.st_size, options, r);
+	status = compile_bytes(data, (size_t)st.st_size, true, options, r);
 	munmap(data, (size_t)st.st_size);
 	return status;
 }

@@ -17,7 +17,7 @@ size_t frontend_budget(size_t model_size)
 	return budget;
 }
 
-struct ir_graph *frontend(struct cc *cc, const void *model, size_t size,
+struct ir_graph *frontend(struct cc *cc, const void *model, size_t size, bool mapped,
 			  const struct accelcc_options *options)
 {
 	struct onnx_options read_options = { .dims = options->dims, .num_dims = options->num_dims };
@@ -26,6 +26,8 @@ struct ir_graph *frontend(struct cc *cc, const void *model, size_t size,
 					     .print_after = options->print_after };
 	struct ir_graph *g = onnx_read(cc, model, size, &read_options);
 
+	if (mapped)
+		cc_discard(model, size);
 	if (options->model_name)
 		g->name = options->model_name;
 	pass_run_all(g, &pass_options);

@@ -5,7 +5,8 @@
 
 #include "ir.h"
 
-struct ir_graph *frontend(struct cc *cc, const void *model, size_t size,
+/* @mapped: @model is a file's mapping, whose pages may be dropped once it has been read. */
+struct ir_graph *frontend(struct cc *cc, const void *model, size_t size, bool mapped,
 			  const struct accelcc_options *options);
 
 /* How much memory a model of this size may take to compile. */

@@ -171,6 +171,42 @@ struct ir_op *ir_single_user(const struct ir_graph *g, const struct ir_value *v)
 	return v->uses->op;
 }
 
+/* Smaller constants are not worth a look. */
+#define LARGE_CONSTANT (256u * 1024)
+
+static size_t constant_bytes(const struct ir_value *v)
+{
+	size_t elem = ir_is_float(v->type.dtype) ? sizeof(float) : sizeof(int64_t);
+
+	return ir_is_const(v) && v->data.any ? (size_t)ir_type_elements(&v->type) * elem : 0;
+}
+
+/* Constants may share their data: a reshaped one does. */
+static bool data_in_use(const struct ir_graph *g, const struct ir_value *unused)
+{
+	const char *from = unused->data.any, *to = from + constant_bytes(unused);
+
+	for (const struct ir_value *v = g->values; v; v = v->next) {
+		const char *data = v->data.any;
+
+		if (constant_bytes(v) && (v->uses || ir_is_output(g, v)) && data < to &&
+		    from < data + constant_bytes(v))
+			return true;
+	}
+	return false;
+}
+
+void ir_discard_unused(struct ir_graph *g)
+{
+	for (struct ir_value *v = g->values; v; v = v->next) {
+		if (constant_bytes(v) < LARGE_CONSTANT || v->uses || ir_is_output(g, v) ||
+		    data_in_use(g, v))
+			continue;
+		cc_discard(v->data.any, constant_bytes(v));
+		v->data.any = NULL;
+	}
+}
+
 struct ir_type ir_type_make(enum ir_dtype dtype, int rank, const int64_t *dims)
 {
 	struct ir_type t = { .dtype = dtype, .rank = rank };

@@ -189,6 +189,8 @@ bool ir_is_output(const struct ir_graph *g, const struct ir_value *v);
 /* The only operator that reads @v, or NULL if there are several, none, or @v is a graph output. */
 struct ir_op *ir_single_user(const struct ir_graph *g, const struct ir_value *v);
 size_t ir_num_uses(const struct ir_value *v);
+/* Give back the memory of large constants that nothing reads any more. */
+void ir_discard_unused(struct ir_graph *g);
 
 struct ir_type ir_type_make(enum ir_dtype dtype, int rank, const int64_t *dims);
 bool ir_type_equal(const struct ir_type *a, const struct ir_type *b);

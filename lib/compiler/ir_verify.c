@@ -38,7 +38,7 @@ void ir_verify(struct ir_graph *g, const char *after)
 
 	for (const struct ir_value *v = g->values; v; v = v->next) {
 		check_uses(g, v, after);
-		if (v->kind == IR_VALUE_CONST)
+		if (v->kind == IR_VALUE_CONST && v->uses)
 			check(g, v->data.any != NULL, after, NULL, "a constant has no data");
 		if (v->kind != IR_VALUE_RESULT)
 			seen[v->id] = true;

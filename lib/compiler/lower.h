@@ -72,6 +72,7 @@ struct lower {
 	uint64_t weights_size;
 	struct weight_group *group;	/* still open, or NULL */
 	uint8_t *staging;		/* [128][WEIGHT_GROUP_BYTES]: the open group */
+	uint8_t *stationary;		/* likewise: the tile that goes there next */
 
 	struct mir_buf *columns;	/* per-channel vectors, FP32, a column of 128 each */
 	float *column_data;		/* [128][num_columns] */
@@ -90,6 +91,9 @@ struct lower_options {
 
 /* Lowers the graph; the caller schedules the result. */
 struct lower *lower_graph(struct ir_graph *g, const struct lower_options *options);
+/* Give back memory: the weights of a lowering that is given up, or the constants once it is final. */
+void lower_discard_weights(struct lower *l);
+void lower_discard_constants(struct lower *l);
 
 /* The type @v has on the device, in SBUF and scratch memory. */
 uint8_t lower_dtype(const struct lower *l, const struct ir_value *v);

@@ -77,7 +77,8 @@ int64_t conv_tile_rows(const struct conv *c);
 bool conv_tap_area(const struct conv *c, const struct conv_tile *t, const struct conv_step *s,
 		   int64_t *r0, int64_t *r1, int64_t *c0, int64_t *c1);
 bool conv_covers_tile(const struct conv *c, const struct conv_tile *t, const struct conv_step *s);
-/* The bytes of @w: for each of its steps [input row][output channel], as the array takes it. */
+/* The bytes of @w: for each of its steps [input row][output channel], as the array takes it. Good until
+ * the next call. */
 uint8_t *conv_stationary(const struct conv *c, const struct conv_block *b,
 			 const struct conv_weights *w);
 

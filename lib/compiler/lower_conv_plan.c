@@ -120,8 +120,14 @@ static void step_weights(const struct conv *c, const struct conv_step *s, int64_
 uint8_t *conv_stationary(const struct conv *c, const struct conv_block *b,
 			 const struct conv_weights *w)
 {
-	uint8_t *out = cc_calloc(c->l->cc, (size_t)w->nparts, w->bytes);
+	struct lower *l = c->l;
+	uint8_t *out;
 
+	cc_assert(l->cc, w->nparts <= NCA_PARTITIONS && w->bytes <= WEIGHT_GROUP_BYTES);
+	if (!l->stationary)
+		l->stationary = cc_alloc(l->cc, (size_t)NCA_PARTITIONS * WEIGHT_GROUP_BYTES);
+	out = l->stationary;
+	memset(out, 0, (size_t)w->nparts * w->bytes);
 	for (size_t i = 0; i < b->num; i++)
 		if (b->steps[i].weights == w)
 			step_weights(c, &b->steps[i], b->m0,

@@ -89,6 +89,24 @@ uint64_t lower_weights(struct lower *l, const void *data, uint64_t size)
 	return p->offset;
 }
 
+void lower_discard_weights(struct lower *l)
+{
+	for (size_t i = 0; i < l->num_pieces; i++)
+		cc_discard(l->pieces[i].data, l->pieces[i].size);
+}
+
+/* Every weight is a converted copy, so nothing looks at the constants again. */
+void lower_discard_constants(struct lower *l)
+{
+	for (struct ir_value *v = l->g->values; v; v = v->next) {
+		if (!ir_is_const(v) || !v->data.any)
+			continue;
+		cc_discard(v->data.any, (size_t)ir_type_elements(&v->type) *
+						(ir_is_int(v->type.dtype) ? sizeof(int64_t) : sizeof(float)));
+		v->data.any = NULL;
+	}
+}
+
 /* ---- stationary tiles in groups: few large transfers instead of many small ones ---- */
 
 /* Emit the transfer of a group; its size may not be known yet. */

@@ -59,7 +59,7 @@ static void check_count(struct cc *cc, const struct source *s, size_t have)
 			s->what, have, s->n);
 }
 
-static float *read_f32(struct cc *cc, const struct source *s)
+static const float *read_f32(struct cc *cc, const struct source *s)
 {
 	size_t n = (size_t)s->n;
 	bool half = s->t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
@@ -71,6 +71,9 @@ static float *read_f32(struct cc *cc, const struct source *s)
 		bytes = raw(cc, s, 4);
 		if (!bytes)
 			check_count(cc, s, s->t->n_float_data);
+		/* Most of a model: used where protobuf-c has put it, if that is aligned. */
+		if (n && bytes && (uintptr_t)bytes % sizeof(float) == 0)
+			return (const float *)(const void *)bytes;
 		out = cc_new_n(cc, float, n + 1);
 		memcpy(out, bytes ? (const void *)bytes : s->t->float_data, n * 4);
 		return out;

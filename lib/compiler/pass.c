@@ -43,11 +43,13 @@ void pass_run_all(struct ir_graph *g, const struct pass_options *o)
 {
 	ir_verify(g, "read");
 	print_after(g, o, "read");
+	ir_discard_unused(g);
 	for (size_t i = 0; i < NUM_PASSES; i++) {
 		if (passes[i].fusion && o->no_fuse)
 			continue;
 		passes[i].run(g);
 		ir_verify(g, passes[i].name);
+		ir_discard_unused(g);
 		print_after(g, o, passes[i].name);
 	}
 }

@@ -29,7 +29,7 @@ static void run_frontend(struct cc *cc, void *arg)
 {
 	struct front *f = arg;
 
-	f->g = frontend(cc, f->data, f->size, &f->options);
+	f->g = frontend(cc, f->data, f->size, false, &f->options);
 }
 
 static enum accelcc_status front_bytes(struct front *f, const uint8_t *data, size_t size)
