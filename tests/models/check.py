@@ -33,7 +33,7 @@ COMPILE_SECONDS = {"resnet50": 5, "vit_b_16": 20}
 COMPILE_SECONDS_OTHERS = 30
 # Times the size of the model, for those whose size is not dwarfed by the program's.
 COMPILE_MEMORY = 3
-COMPILE_MEMORY_FLOOR = 128 << 20
+COMPILE_MEMORY_FLOOR = 96 << 20
 
 
 def allowed(precision, m):

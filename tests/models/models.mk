@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+## make check-models  networks from torchvision and transformers against FP64; FULL=1: more of them, and slower checks
+FULL ?=
+.PHONY: check-models models-zoo
+models-zoo:
+	.ci/install-packages build check train
+	/usr/bin/python3 tests/models/export.py $(BUILD)/models-zoo $(if $(FULL),--full)
+
+check-models: models-zoo
+	$(MAKE) programs
+	tests/models/check.py --build $(BUILD) $(if $(FULL),--full)
