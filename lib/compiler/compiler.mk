@@ -1,11 +1,62 @@
 # SPDX-License-Identifier: MIT
+# One a line, so that additions do not meet.
 ACCELCC_SRCS += $(addprefix lib/compiler/, \
-	cc.c eval.c ir.c ir_print.c ir_verify.c ir_infer.c ir_map.c ir_map_eval.c \
-	onnx_parse.c onnx_attr.c onnx_tensor.c onnx_ops.c onnx_eltwise.c onnx_map.c onnx_logic.c onnx_math.c onnx_graph.c \
-	pass.c pass_fold_constants.c pass_canonicalize.c pass_fold_affine.c pass_layout.c pass_reshape.c pass_fuse.c \
-	frontend.c mir.c mir_alloc.c mir_sched.c mir_print.c \
-	lower.c lower_io.c lower_plan.c lower_rows.c lower_weights.c lower_conv.c lower_conv_plan.c lower_conv_band.c lower_pool.c lower_eltwise.c lower_softmax.c lower_tokens.c lower_space.c lower_map.c lower_matmul.c \
-	mir_time.c mir_time_dma.c \
+	cc.c \
+	eval.c \
+	eval_move.c \
+	frontend.c \
+	ir.c \
+	ir_infer.c \
+	ir_infer_move.c \
+	ir_map.c \
+	ir_map_eval.c \
+	ir_move.c \
+	ir_print.c \
+	ir_verify.c \
+	lower.c \
+	lower_conv.c \
+	lower_conv_band.c \
+	lower_conv_plan.c \
+	lower_eltwise.c \
+	lower_io.c \
+	lower_map.c \
+	lower_matmul.c \
+	lower_move.c \
+	lower_plan.c \
+	lower_pool.c \
+	lower_rows.c \
+	lower_softmax.c \
+	lower_space.c \
+	lower_tokens.c \
+	lower_turn.c \
+	lower_weights.c \
+	mir.c \
+	mir_alloc.c \
+	mir_print.c \
+	mir_sched.c \
+	mir_time.c \
+	mir_time_dma.c \
+	onnx_attr.c \
+	onnx_eltwise.c \
+	onnx_graph.c \
+	onnx_helpers.c \
+	onnx_logic.c \
+	onnx_map.c \
+	onnx_math.c \
+	onnx_move.c \
+	onnx_ops.c \
+	onnx_pad.c \
+	onnx_parse.c \
+	onnx_shape.c \
+	onnx_tensor.c \
+	pass.c \
+	pass_canonicalize.c \
+	pass_fold_affine.c \
+	pass_fold_constants.c \
+	pass_fuse.c \
+	pass_layout.c \
+	pass_reshape.c \
+	)
 	ncx_write.c compile.c)
 ACCELCC_SRCS += $(GEN)/onnx.pb-c.c
 

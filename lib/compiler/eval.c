@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "eval.h"
 #include "ir_map.h"
 #include "pass.h"
 
@@ -63,31 +64,6 @@ static const float *fold_binary(struct ir_graph *g, const struct ir_op *op)
 	return y;
 }
 
-/* Elements are as wide as the type says; moving them does not depend on what they mean. */
-static const void *fold_transpose(struct ir_graph *g, const struct ir_op *op)
-{
-	const struct ir_type *t = &op->out->type, *x = &ir_in(op, 0)->type;
-	size_t elem = ir_is_float(t->dtype) ? sizeof(float) : sizeof(int64_t);
-	int64_t stride[IR_MAX_RANK], n = ir_type_elements(t), s = 1;
-	const uint8_t *from = ir_in(op, 0)->data.any;
-	uint8_t *to = cc_calloc(g->cc, (size_t)n + 1, elem);
-
-	for (int i = x->rank - 1; i >= 0; i--) {
-		stride[i] = s;
-		s *= x->dim[i];
-	}
-	for (int64_t i = 0; i < n; i++) {
-		int64_t rest = i, at = 0;
-
-		for (int d = t->rank - 1; d >= 0; d--) {
-			at += rest % t->dim[d] * stride[op->attr.perm[d]];
-			rest /= t->dim[d];
-		}
-		memcpy(to + (size_t)i * elem, from + (size_t)at * elem, elem);
-	}
-	return to;
-}
-
 struct ir_value *pass_fold_op(struct ir_graph *g, const struct ir_op *op)
 {
 	const struct ir_type *t = &op->out->type;
@@ -104,7 +80,10 @@ struct ir_value *pass_fold_op(struct ir_graph *g, const struct ir_op *op)
 		data = ir_in(op, 0)->data;
 		break;
 	case IR_TRANSPOSE:
-		data.any = fold_transpose(g, op);
+	case IR_TAKE:
+	case IR_CONCAT:
+	case IR_TRILU:
+		data.any = eval_moves(g, op);
 		break;
 	case IR_MAP:
 		return ir_type_elements(t) <= MAX_FOLDED_ELEMENTS ? ir_map_eval(g, op) : NULL;

@@ -60,6 +60,7 @@ union ir_data {
 
 struct ir_op;
 struct ir_use;
+struct ir_take;
 
 enum ir_value_kind {
 	IR_VALUE_RESULT,
@@ -115,7 +116,11 @@ struct ir_attrs {
 	 */
 	bool channels_last;
 	bool flat; /* CONV: the image shrinks to one pixel and the result is [N,C] */
-	int64_t axis;			/* FLATTEN, SOFTMAX */
+	int64_t axis;			/* FLATTEN, SOFTMAX, CONCAT; TRILU: the diagonal */
+	bool upper;			/* TRILU */
+	const struct ir_take *take;	/* TAKE, see ir_move.h */
+	float fill;			/* TAKE of floating-point tensors */
+	int64_t fill_int;		/* TAKE of integers */
 	bool coerce_2d;			/* SOFTMAX before opset 13 */
 	bool allow_zero;		/* RESHAPE */
 	bool trans_a, trans_b;		/* GEMM, MATMUL */

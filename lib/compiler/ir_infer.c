@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir_map.h"
+#include "ir_move.h"
 #include "ir_window.h"
 
 #define MAX_SPATIAL ((int64_t)1 << 20)
@@ -380,23 +381,6 @@ static struct ir_type infer_pad(struct ir_graph *g, const struct ir_op *op)
 	return t;
 }
 
-static struct ir_type infer_transpose(struct ir_graph *g, const struct ir_op *op)
-{
-	const struct ir_type *x = operand(g, op, 0);
-	struct ir_type t = *x;
-	unsigned int seen = 0;
-
-	for (int i = 0; i < t.rank; i++) {
-		int64_t p = op->attr.perm[i];
-
-		if (p < 0 || p >= t.rank || seen >> p & 1)
-			ir_unsupported(g, op, "perm is no permutation of %d dimensions", t.rank);
-		seen |= 1u << p;
-		t.dim[i] = x->dim[p];
-	}
-	return t;
-}
-
 static struct ir_type infer_channels(struct ir_graph *g, const struct ir_op *op, int num_vectors)
 {
 	const struct ir_type *x = float_operand(g, op, 0);
@@ -481,7 +465,10 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		t = infer_pad(g, op);
 		break;
 	case IR_TRANSPOSE:
-		t = infer_transpose(g, op);
+	case IR_TAKE:
+	case IR_CONCAT:
+	case IR_TRILU:
+		t = ir_infer_move(g, op);
 		break;
 	case IR_MAP:
 		t = infer_map(g, op);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir_map.h"
+#include "ir_move.h"
 
 static const struct {
 	const char *name;
@@ -116,6 +117,23 @@ static void print_scalars(const struct ir_op *op, FILE *out)
 		fprintf(out, " %s %g", ir_alu_name(a->alu1), (double)a->imm1);
 }
 
+/* The first two indices and the last one of each dimension that is not taken whole. */
+static void print_take(const struct ir_op *op, FILE *out)
+{
+	const struct ir_take *take = op->attr.take;
+
+	for (int d = 0; d < op->out->type.rank; d++) {
+		if (!take->index[d])
+			continue;
+		fprintf(out, " %d:[%" PRId64, d, take->num[d] ? take->index[d][0] : 0);
+		if (take->num[d] > 1)
+			fprintf(out, ",%" PRId64, take->index[d][1]);
+		if (take->num[d] > 2)
+			fprintf(out, "..%" PRId64, take->index[d][take->num[d] - 1]);
+		fputs("]", out);
+	}
+}
+
 static void print_attrs(const struct ir_op *op, FILE *out)
 {
 	const struct ir_attrs *a = &op->attr;
@@ -140,6 +158,18 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 	case IR_MATMUL:
 		fprintf(out, "%s%s", a->trans_a ? " trans_a" : "", a->trans_b ? " trans_b" : "");
 		break;
+	case IR_TRANSPOSE:
+		fputs(" perm=", out);
+		for (int i = 0; i < op->out->type.rank; i++)
+			fprintf(out, "%s%" PRId64, i ? "," : "", a->perm[i]);
+		break;
+	case IR_TAKE:
+		print_take(op, out);
+		break;
+	case IR_TRILU:
+		fprintf(out, " %s diagonal=%" PRId64, a->upper ? "upper" : "lower", a->axis);
+		break;
+	case IR_CONCAT:
 	case IR_FLATTEN:
 	case IR_SOFTMAX:
 		fprintf(out, " axis=%" PRId64, a->axis);

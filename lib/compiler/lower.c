@@ -38,6 +38,12 @@ static void lower_op(struct lower *l, struct ir_op *op)
 	case IR_RESHAPE:
 		lower_reshape(l, op);
 		break;
+	case IR_TRANSPOSE:
+	case IR_TAKE:
+	case IR_CONCAT:
+	case IR_TRILU:
+		lower_move(l, op);
+		break;
 	default:
 		cc_fail(l->cc, ACCELCC_FAILED,
 			"internal check failed: operator %s reached the back end; please "

@@ -102,6 +102,19 @@ uint8_t lower_dtype(const struct lower *l, const struct ir_value *v);
 void lower_input(struct lower *l, size_t i);
 void lower_output(struct lower *l, size_t i);
 
+/* ---- lower_move.c, lower_turn.c: row-major tensors in device memory ---- */
+struct ir_piece;
+/* Device memory for the result of an operator that is made there. */
+struct dram_view lower_new_dram(struct lower *l, struct ir_value *v);
+void lower_copy_piece(struct lower *l, const struct dram_view *to, const struct dram_view *from,
+		      const struct ir_piece *p);
+void lower_fill_dram(struct lower *l, const struct dram_view *to, int64_t n, float value,
+		     int64_t integer);
+/* A piece whose neighbours in one tensor are far from each other in the other one, through SBUF.
+ * False if there is nothing to gain. */
+bool lower_turn_piece(struct lower *l, const struct dram_view *to, const struct dram_view *from,
+		      const struct ir_piece *p);
+
 /* ---- lower_weights.c ---- */
 uint64_t lower_weights(struct lower *l, const void *data, uint64_t size);
 /* A constant of any type, row-major. */
@@ -173,6 +186,7 @@ void lower_softmax(struct lower *l, struct ir_op *op);
 void lower_matmul(struct lower *l, struct ir_op *op);
 void lower_map(struct lower *l, struct ir_op *op);
 void lower_reshape(struct lower *l, struct ir_op *op);
+void lower_move(struct lower *l, struct ir_op *op);	/* TRANSPOSE, TAKE, CONCAT, ... */
 
 /* Clamp at zero, in place or not, on the engine with less to do. */
 void lower_clamp(struct lower *l, const struct mir_tile *dst, const struct mir_tile *src);

@@ -4,8 +4,10 @@
 #include <nca/cost.h>
 #include <string.h>
 
-/* The device takes at most 2^22 descriptors and 2^26 bytes in one transfer. */
-#define DMA_MAX_ELEMENTS ((int64_t)1 << 22)
+/* What the device takes in one transfer. */
+#define DMA_MAX_DESCRIPTORS ((int64_t)1 << 20)
+#define DMA_MAX_BYTES ((int64_t)1 << 26)
+#define DMA_MAX_RUN ((int64_t)1 << 16)	/* bytes of a descriptor */
 
 struct mir *mir_new(struct cc *cc, const struct nca_target *target, uint64_t max_insts)
 {
@@ -158,8 +160,8 @@ static void set_ap(struct mir *m, struct mir_inst *i, struct nca_ap *ap, const s
 		ap->stride[d] = (int16_t)t->stride[d];
 	}
 	extent(m, t->size, t->stride, 0, elem, elem, &lo, &hi);
-	cc_assert(m->cc, lo >= 0);
-	ref.lo = t->offset;
+	cc_assert(m->cc, (int64_t)t->offset + lo >= 0);
+	ref.lo = t->offset + (uint64_t)lo;
 	ref.hi = t->offset + (uint64_t)hi;
 	add_ref(m, i, &ref);
 }
@@ -374,8 +376,8 @@ static void set_side(struct mir *m, struct mir_inst *i, struct nca_dma_side *sid
 		cc_assert(m->cc, parts >= 1 && mem->part + parts <= NCA_PARTITIONS);
 		ref.nparts = (uint8_t)parts;
 	}
-	cc_assert(m->cc, lo >= 0);
-	ref.lo = mem->offset;
+	cc_assert(m->cc, (int64_t)mem->offset + lo >= 0);
+	ref.lo = mem->offset + (uint64_t)lo;
 	ref.hi = mem->offset + (uint64_t)hi;
 	add_ref(m, i, &ref);
 }
@@ -414,7 +416,8 @@ void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
 	     const struct mir_mem *src, const int64_t size[4], uint16_t elem, bool cast,
 	     uint64_t prefetch)
 {
-	int64_t total = 1, half[4];
+	int64_t dst_elem = cast ? nca_dtype_size(dst->dtype) : elem, total = 1, descriptors, half[4];
+	bool rows = dst->stride[3] == dst_elem && src->stride[3] == elem;
 	int widest = 0;
 
 	for (int k = 0; k < 4; k++) {
@@ -423,8 +426,9 @@ void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
 		if (size[k] > size[widest])
 			widest = k;
 	}
-	/* However scattered the elements are: never more descriptors than elements. */
-	if (total <= DMA_MAX_ELEMENTS) {
+	descriptors = rows ? total / size[3] * (size[3] * elem / DMA_MAX_RUN + 1) : total;
+	if (descriptors <= DMA_MAX_DESCRIPTORS &&
+	    total <= DMA_MAX_BYTES / (dst_elem > elem ? dst_elem : elem)) {
 		one_dma(m, engine, dst, src, size, elem, cast, prefetch);
 		return;
 	}

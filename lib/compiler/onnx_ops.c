@@ -189,30 +189,6 @@ static struct ir_value *import_pool(struct onnx_node *n, enum ir_opcode opcode)
 	return op->out;
 }
 
-static struct ir_value *import_flatten(struct onnx_node *n)
-{
-	int64_t axis = 1;
-	struct ir_op *op;
-
-	need_inputs(n, 1, 1);
-	onnx_attr_int(n, "axis", &axis);
-	op = new_op(n, IR_FLATTEN, 1);
-	op->attr.axis = axis;
-	return op->out;
-}
-
-static struct ir_value *import_reshape(struct onnx_node *n)
-{
-	int64_t allow_zero = 0;
-	struct ir_op *op;
-
-	need_inputs(n, 2, 2);
-	onnx_attr_int(n, "allowzero", &allow_zero);
-	op = new_op(n, IR_RESHAPE, 2);
-	op->attr.allow_zero = allow_zero != 0;
-	return op->out;
-}
-
 static struct ir_value *import_softmax(struct onnx_node *n)
 {
 	int64_t axis = n->opset < 13 ? 1 : -1;
@@ -246,73 +222,6 @@ static struct ir_value *import_dropout(struct onnx_node *n)
 }
 
 /* Zeros around an image: pads as an attribute before opset 11, as a constant operand since. */
-static struct ir_value *import_pad(struct onnx_node *n)
-{
-	const char *mode = "constant";
-	const int64_t *pads = NULL;
-	size_t num = 0, rank;
-	float value = 0.0f;
-	struct ir_op *op;
-
-	need_inputs(n, 1, 3);
-	onnx_attr_string(n, "mode", &mode);
-	if (strcmp(mode, "constant"))
-		onnx_node_fail(n, "mode '%.40s' cannot be compiled, only constant", mode);
-	onnx_attr_float(n, "value", &value);
-	if (!onnx_attr_ints(n, "pads", &pads, &num)) {
-		if (n->num_in < 2 || !ir_is_const(n->in[1]) || !ir_is_int(n->in[1]->type.dtype))
-			onnx_node_fail(n, "the padding must be a constant");
-		pads = n->in[1]->data.i64;
-		num = (size_t)ir_type_elements(&n->in[1]->type);
-	}
-	if (n->num_in > 2 && n->in[2]) {
-		if (!ir_is_const(n->in[2]) || !ir_is_float(n->in[2]->type.dtype) ||
-		    ir_type_elements(&n->in[2]->type) != 1)
-			onnx_node_fail(n, "the value to pad with must be a constant");
-		value = n->in[2]->data.f32[0];
-	}
-	rank = num / 2;
-	for (size_t i = 0; i < num; i++)
-		if (pads[i] && i % rank < 2)
-			onnx_node_fail(n, "only images can be padded, not batch or channels");
-	if (num != 6 && num != 8) {
-		for (size_t i = 0; i < num; i++)
-			if (pads[i])
-				onnx_node_fail(n, "only [N,C,W] and [N,C,H,W] can be padded");
-		return new_op(n, IR_IDENTITY, 1)->out;
-	}
-	if (value != 0.0f)
-		onnx_node_fail(n, "only padding with zeros can be compiled");
-	op = new_op(n, IR_PAD, 1);
-	op->attr.window.pad[0] = num == 8 ? pads[2] : 0;
-	op->attr.window.pad[1] = pads[rank - 1];
-	op->attr.window.pad[2] = num == 8 ? pads[6] : 0;
-	op->attr.window.pad[3] = pads[num - 1];
-	return op->out;
-}
-
-static struct ir_value *import_transpose(struct onnx_node *n)
-{
-	const int64_t *perm;
-	size_t num;
-	struct ir_op *op;
-
-	need_inputs(n, 1, 1);
-	if (!ir_is_const(n->in[0]))
-		onnx_node_fail(n, "only constants can be transposed");
-	op = new_op(n, IR_TRANSPOSE, 1);
-	if (!onnx_attr_ints(n, "perm", &perm, &num)) {
-		for (int i = 0; i < n->in[0]->type.rank; i++)
-			op->attr.perm[i] = n->in[0]->type.rank - 1 - i;
-		return op->out;
-	}
-	if (num != (size_t)n->in[0]->type.rank)
-		onnx_node_fail(n, "perm has %zu values for a tensor of %d dimensions", num,
-			       n->in[0]->type.rank);
-	memcpy(op->attr.perm, perm, num * sizeof(*perm));
-	return op->out;
-}
-
 static struct ir_value *import_constant(struct onnx_node *n)
 {
 	static const int64_t one = 1;
@@ -391,17 +300,13 @@ static const struct {
 	{ "Constant", import_constant },
 	{ "Conv", import_conv },
 	{ "Dropout", import_dropout },
-	{ "Flatten", import_flatten },
 	{ "Gemm", import_gemm },
 	{ "GlobalAveragePool", import_gap },
 	{ "Identity", import_identity },
 	{ "MatMul", import_matmul },
 	{ "MaxPool", import_max_pool },
-	{ "Pad", import_pad },
 	{ "Relu", import_relu },
-	{ "Reshape", import_reshape },
 	{ "Softmax", import_softmax },
-	{ "Transpose", import_transpose },
 };
 
 /* Importers of whole groups of operators, in files of their own. */
@@ -409,6 +314,8 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_elementwise,
 	onnx_import_logic,
 	onnx_import_math,
+	onnx_import_move,
+	onnx_import_shape,
 };
 
 struct ir_value *onnx_import_node(struct onnx_node *n)

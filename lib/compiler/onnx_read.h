@@ -52,10 +52,31 @@ struct ir_value *onnx_result(struct onnx_node *n, struct ir_op *op);
 /* The IR's name for an ONNX element type; IR_DT_NONE if there is none (strings, complex numbers). */
 enum ir_dtype onnx_dtype(int32_t data_type);
 
+/* ---- helpers of importers ---- */
+void onnx_need_inputs(struct onnx_node *n, size_t min, size_t max);
+/* @axis counted from the back if negative; fails outside [0, rank). */
+int onnx_axis(struct onnx_node *n, int64_t axis, int rank);
+/* The integers of a constant operand; false if it is absent or the graph computes it. */
+bool onnx_const_ints(struct onnx_node *n, size_t slot, const int64_t **values, size_t *num);
+/* Likewise, but an attribute before @opset, and fails if it is computed; false: absent. */
+bool onnx_ints(struct onnx_node *n, const char *name, size_t slot, int64_t opset,
+	       const int64_t **values, size_t *num);
+/* Whether the model declares a fixed shape for result @i. */
+bool onnx_declares(const struct onnx_node *n, size_t i);
+struct ir_value *onnx_reshape(struct onnx_node *n, struct ir_value *x, int rank,
+			      const int64_t *dims);
+struct ir_value *onnx_transpose(struct onnx_node *n, struct ir_value *x, const int64_t *perm);
+/* A vector of integers of type int64. */
+struct ir_value *onnx_ints_const(struct onnx_node *n, const int64_t *values, int64_t num);
+
 /* Build the IR of one node; returns its first result, NULL if the node leaves that one out. */
 struct ir_value *onnx_import_node(struct onnx_node *n);
 /* Likewise, or NULL if it is none of the operators that work element by element. */
 struct ir_value *onnx_import_elementwise(struct onnx_node *n);
+
+/* Likewise, operators that move elements, and those of shapes. */
+struct ir_value *onnx_import_move(struct onnx_node *n);
+struct ir_value *onnx_import_shape(struct onnx_node *n);
 
 _Noreturn void onnx_node_fail(const struct onnx_node *n, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

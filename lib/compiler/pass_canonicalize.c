@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir_move.h"
 #include "pass.h"
 
 static const float *const_f32(struct ir_graph *g, const struct ir_op *op, int slot)
@@ -335,10 +336,31 @@ static struct ir_value *softmax(struct ir_graph *g, struct ir_op *op)
 	return pass_reshape(g, op, pass_op(g, IR_SOFTMAX, op, 1, &x, &attr, op)->out, &t, op);
 }
 
+/* Padding with zeros as a result of its own. */
+static struct ir_value *padded(struct ir_graph *g, struct ir_op *op)
+{
+	const int64_t *p = op->attr.window.pad;
+	struct ir_take *take = cc_new(g->cc, struct ir_take);
+	struct ir_attrs attr = { .take = take };
+	struct ir_value *x = ir_in(op, 0);
+	int rank = x->type.rank;
+
+	for (int d = 2; d < rank; d++) {
+		int side = d == rank - 1;
+		int64_t *index = cc_new_n(g->cc, int64_t, (size_t)op->out->type.dim[d]);
+
+		take->index[d] = index;
+		take->num[d] = op->out->type.dim[d];
+		for (int64_t i = 0; i < take->num[d]; i++)
+			index[i] = i < p[side] || i >= take->num[d] - p[side + 2] ? -1 :
+				   i - p[side];
+	}
+	return pass_op(g, IR_TAKE, op, 1, &x, &attr, op)->out;
+}
+
 /*
- * A convolution or an average that counts padding can pad by itself, so padding goes into every
- * reader; PyTorch exports its average pools that way. Returns what the readers of the padding
- * should read.
+ * A convolution or an average that counts padding can pad by itself; PyTorch exports its average
+ * pools that way. Where every reader can, it goes into the readers. Returns what they should read.
  */
 static struct ir_value *pad(struct ir_graph *g, struct ir_op *op)
 {
@@ -348,17 +370,15 @@ static struct ir_value *pad(struct ir_graph *g, struct ir_op *op)
 	if (!p[0] && !p[1] && !p[2] && !p[3])
 		return x;
 	if (ir_is_output(g, op->out))
-		ir_unsupported(g, op, "a padded tensor cannot be an output of the graph");
+		return padded(g, op);
 	for (struct ir_use *u = op->out->uses; u; u = u->next) {
 		const struct ir_window *w = &u->op->attr.window;
 		bool unpadded = !w->pad[0] && !w->pad[1] && !w->pad[2] && !w->pad[3];
 
-		if ((u->op->opcode == IR_CONV ||
-		     (u->op->opcode == IR_AVG_POOL && unpadded && !w->ceil_mode)) &&
-		    w->auto_pad == IR_PAD_EXPLICIT && u == &u->op->in[0])
-			continue;
-		ir_unsupported(g, op,
-			       "padding can only be compiled in front of Conv and AveragePool");
+		if ((u->op->opcode != IR_CONV &&
+		     (u->op->opcode != IR_AVG_POOL || !unpadded || w->ceil_mode)) ||
+		    w->auto_pad != IR_PAD_EXPLICIT || u != &u->op->in[0])
+			return padded(g, op);
 	}
 	while (op->out->uses) {
 		struct ir_op *reader = op->out->uses->op;
@@ -407,8 +427,6 @@ void pass_canonicalize(struct ir_graph *g)
 		case IR_PAD:
 			v = pad(g, op);
 			break;
-		case IR_TRANSPOSE:
-			ir_unsupported(g, op, "only constants can be transposed");
 		case IR_IDENTITY:
 			v = ir_in(op, 0);
 			break;
