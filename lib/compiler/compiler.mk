@@ -2,6 +2,7 @@
 # One a line, so that additions do not meet.
 ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	cc.c \
+	compile.c \
 	eval.c \
 	eval_move.c \
 	frontend.c \
@@ -56,8 +57,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	pass_fuse.c \
 	pass_layout.c \
 	pass_reshape.c \
-	)
-	ncx_write.c compile.c)
+	ncx_write.c)
 ACCELCC_SRCS += $(GEN)/onnx.pb-c.c
 
 # The ONNX schema comes with libonnx-dev; its code is generated, never committed.

@@ -104,8 +104,6 @@ void lower_output(struct lower *l, size_t i);
 
 /* ---- lower_move.c, lower_turn.c: row-major tensors in device memory ---- */
 struct ir_piece;
-/* Device memory for the result of an operator that is made there. */
-struct dram_view lower_new_dram(struct lower *l, struct ir_value *v);
 void lower_copy_piece(struct lower *l, const struct dram_view *to, const struct dram_view *from,
 		      const struct ir_piece *p);
 void lower_fill_dram(struct lower *l, const struct dram_view *to, int64_t n, float value,

@@ -4,10 +4,8 @@
  * Where neighbours in one tensor are not neighbours in the other one, a descriptor moves a single
  * element, and lower_turn.c goes through SBUF instead.
  */
-#include <string.h>
-
 #include "ir_move.h"
-#include "lower.h"
+#include "lower_space.h"
 
 #define FILL_BYTES 16384	/* per partition that fill values are stored from */
 

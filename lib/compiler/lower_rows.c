@@ -155,16 +155,13 @@ void lower_bring_rows(struct lower *l, struct ir_value *v, struct rows *r)
 	lower_load_rows(l, r, &from, stride, v->name);
 }
 
-struct dram_view lower_new_dram(struct lower *l, struct ir_value *v)
+/* Device memory for a result that is not there yet. */
+static void new_dram(struct lower *l, struct ir_value *v)
 {
 	struct dram_view *d = &l->homes[v->id].dram;
 
-	*d = (struct dram_view) { .valid = true, .dtype = lower_dtype(l, v),
-				  .slot = MIR_SLOT_SCRATCH };
-	d->buf = mir_scratch(l->m,
-			     (uint64_t)ir_type_elements(&v->type) * nca_dtype_size(d->dtype),
-			     v->name);
-	return *d;
+	*d = (struct dram_view) { .valid = true, .dtype = l->dtype, .slot = MIR_SLOT_SCRATCH };
+	d->buf = mir_scratch(l->m, (uint64_t)ir_type_elements(&v->type) * l->elem, v->name);
 }
 
 struct dram_view lower_in_dram(struct lower *l, struct ir_value *v)
@@ -178,7 +175,7 @@ struct dram_view lower_in_dram(struct lower *l, struct ir_value *v)
 		return h->dram;
 	}
 	cc_assert(l->cc, h->sbuf);
-	lower_new_dram(l, v);
+	new_dram(l, v);
 	lower_store(l, v, &h->dram);
 	return h->dram;
 }
@@ -189,7 +186,7 @@ void lower_result_rows(struct lower *l, struct ir_value *v, struct rows *r)
 
 	if (lower_is_banded(l, v)) {
 		if (!h->dram.valid)
-			lower_new_dram(l, v);
+			new_dram(l, v);
 		r->buf = mir_sbuf(l->m, lower_rows_bytes(l, r), v->name);
 		return;
 	}

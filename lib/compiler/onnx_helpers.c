@@ -5,16 +5,6 @@
 
 #include "onnx_read.h"
 
-void onnx_need_inputs(struct onnx_node *n, size_t min, size_t max)
-{
-	if (n->num_in < min || n->num_in > max)
-		onnx_node_fail(n, "it has %zu inputs, and the operator takes %zu to %zu", n->num_in,
-			       min, max);
-	for (size_t i = 0; i < min; i++)
-		if (!n->in[i])
-			onnx_node_fail(n, "input %zu is missing", i);
-}
-
 int onnx_axis(struct onnx_node *n, int64_t axis, int rank)
 {
 	if (axis < -rank || axis >= rank)

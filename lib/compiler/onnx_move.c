@@ -382,10 +382,7 @@ static struct ir_value *import_trilu(struct onnx_node *n)
 	return onnx_result(n, op);
 }
 
-static const struct {
-	const char *type;
-	struct ir_value *(*import)(struct onnx_node *n);
-} importers[] = {
+static const struct onnx_importer importers[] = {
 	{ "CenterCropPad", onnx_import_center_crop_pad },
 	{ "Concat", import_concat },
 	{ "DepthToSpace", import_depth_to_space },
@@ -401,8 +398,5 @@ static const struct {
 
 struct ir_value *onnx_import_move(struct onnx_node *n)
 {
-	for (size_t i = 0; i < sizeof(importers) / sizeof(importers[0]); i++)
-		if (n->proto->op_type && !strcmp(importers[i].type, n->proto->op_type))
-			return importers[i].import(n);
-	return NULL;
+	return onnx_import_from(n, importers, sizeof(importers) / sizeof(importers[0]));
 }

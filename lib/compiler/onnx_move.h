@@ -4,7 +4,7 @@
 #define ONNX_MOVE_H
 
 #include "ir_move.h"
-#include "onnx_read.h"
+#include "onnx_map.h"
 
 #define MAX_TAKE_PIECES 32	/* strided copies of one TAKE */
 

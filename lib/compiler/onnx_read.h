@@ -53,7 +53,6 @@ struct ir_value *onnx_result(struct onnx_node *n, struct ir_op *op);
 enum ir_dtype onnx_dtype(int32_t data_type);
 
 /* ---- helpers of importers ---- */
-void onnx_need_inputs(struct onnx_node *n, size_t min, size_t max);
 /* @axis counted from the back if negative; fails outside [0, rank). */
 int onnx_axis(struct onnx_node *n, int64_t axis, int rank);
 /* The integers of a constant operand; false if it is absent or the graph computes it. */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "onnx_read.h"
+#include "onnx_map.h"
 
 static struct ir_value *import_shape(struct onnx_node *n)
 {
@@ -257,10 +257,7 @@ static struct ir_value *import_range(struct onnx_node *n)
 	return v;
 }
 
-static const struct {
-	const char *type;
-	struct ir_value *(*import)(struct onnx_node *n);
-} importers[] = {
+static const struct onnx_importer importers[] = {
 	{ "ConstantOfShape", import_constant_of_shape },
 	{ "EyeLike", import_eye_like },
 	{ "Flatten", import_flatten },
@@ -274,8 +271,5 @@ static const struct {
 
 struct ir_value *onnx_import_shape(struct onnx_node *n)
 {
-	for (size_t i = 0; i < sizeof(importers) / sizeof(importers[0]); i++)
-		if (n->proto->op_type && !strcmp(importers[i].type, n->proto->op_type))
-			return importers[i].import(n);
-	return NULL;
+	return onnx_import_from(n, importers, sizeof(importers) / sizeof(importers[0]));
 }
