@@ -7,6 +7,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	eval_move.c \
 	frontend.c \
 	ir.c \
+	ir_attention.c \
 	ir_infer.c \
 	ir_infer_move.c \
 	ir_map.c \
@@ -15,6 +16,8 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	ir_print.c \
 	ir_verify.c \
 	lower.c \
+	lower_attention.c \
+	lower_attention_out.c \
 	lower_conv.c \
 	lower_conv_band.c \
 	lower_conv_plan.c \
@@ -23,6 +26,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_map.c \
 	lower_matmul.c \
 	lower_move.c \
+	lower_norm.c \
 	lower_plan.c \
 	lower_pool.c \
 	lower_rows.c \

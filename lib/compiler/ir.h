@@ -61,6 +61,7 @@ union ir_data {
 struct ir_op;
 struct ir_use;
 struct ir_take;
+struct ir_attention;
 
 enum ir_value_kind {
 	IR_VALUE_RESULT,
@@ -125,7 +126,8 @@ struct ir_attrs {
 	bool allow_zero;		/* RESHAPE */
 	bool trans_a, trans_b;		/* GEMM, MATMUL */
 	float alpha, beta;		/* GEMM; ACTIVATE: alpha */
-	float epsilon;			/* BATCH_NORM */
+	float epsilon;			/* BATCH_NORM, LAYER_NORM */
+	const struct ir_attention *attention;	/* ATTENTION, see ir_attention.h */
 	int64_t perm[IR_MAX_RANK];	/* TRANSPOSE */
 	enum nca_func func;		/* ACTIVATE */
 	enum nca_alu alu, alu1;		/* TENSOR_TENSOR: alu; TENSOR_SCALAR: (x alu imm) alu1 imm1 */
@@ -143,6 +145,8 @@ enum {
 	IR_GEMM_A = 0, IR_GEMM_B, IR_GEMM_C,
 	IR_BN_X = 0, IR_BN_SCALE, IR_BN_SHIFT, IR_BN_MEAN, IR_BN_VAR,
 	IR_AFFINE_X = 0, IR_AFFINE_SCALE, IR_AFFINE_SHIFT,
+	IR_NORM_X = 0, IR_NORM_SCALE, IR_NORM_SHIFT,
+	IR_ATTENTION_Q = 0, IR_ATTENTION_K, IR_ATTENTION_V, IR_ATTENTION_MASK,
 	IR_TENSOR_SCALAR_X = 0, IR_TENSOR_SCALAR_VECTOR,
 	IR_RESHAPE_X = 0, IR_RESHAPE_SHAPE,
 };

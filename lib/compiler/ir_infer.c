@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ir_attention.h"
 #include "ir_map.h"
 #include "ir_move.h"
 #include "ir_window.h"
@@ -392,6 +393,19 @@ static struct ir_type infer_channels(struct ir_graph *g, const struct ir_op *op,
 	return *x;
 }
 
+/* Scale and shift are optional. */
+static struct ir_type infer_layer_norm(struct ir_graph *g, const struct ir_op *op)
+{
+	const struct ir_type *x = float_operand(g, op, IR_NORM_X);
+
+	if (x->rank < 2)
+		ir_unsupported(g, op, "the input has %d dimensions, and at least 2 are needed", x->rank);
+	for (int i = IR_NORM_SCALE; i <= IR_NORM_SHIFT; i++)
+		if (ir_in(op, i))
+			check_vector(g, op, i, x->dim[x->rank - 1], "scale or shift");
+	return *x;
+}
+
 struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 {
 	struct ir_type t = { .dtype = IR_DT_NONE };
@@ -433,6 +447,14 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 			ir_unsupported(g, op,
 				       "axis %" PRId64 " is outside a tensor of %d dimensions",
 				       op->attr.axis, t.rank);
+		break;
+	case IR_LAYER_NORM:
+		t = infer_layer_norm(g, op);
+		break;
+	case IR_ATTENTION:
+		for (int i = IR_ATTENTION_Q; i <= IR_ATTENTION_V; i++)
+			float_operand(g, op, i);
+		t = op->attr.attention->result;
 		break;
 	case IR_BATCH_NORM:
 		t = infer_channels(g, op, 4);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ir_attention.h"
 #include "ir_map.h"
 #include "ir_move.h"
 
@@ -192,6 +193,10 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 		if (a->channels_last)
 			fputs(" channels_last", out);
 		break;
+	case IR_ATTENTION:
+		ir_attention_print(a->attention, out);
+		break;
+	case IR_LAYER_NORM:
 	case IR_BATCH_NORM:
 		fprintf(out, " epsilon=%g", (double)a->epsilon);
 		break;

@@ -29,6 +29,12 @@ static void lower_op(struct lower *l, struct ir_op *op)
 	case IR_AVG_POOL:
 		lower_pool(l, op);
 		break;
+	case IR_LAYER_NORM:
+		lower_layer_norm(l, op);
+		break;
+	case IR_ATTENTION:
+		lower_attention(l, op);
+		break;
 	case IR_SOFTMAX:
 		lower_softmax(l, op);
 		break;

@@ -180,6 +180,8 @@ void lower_store_tokens(struct lower *l, const struct rows *r, const struct dram
 void lower_conv(struct lower *l, struct ir_op *op);
 void lower_pool(struct lower *l, struct ir_op *op);
 void lower_elementwise(struct lower *l, struct ir_op *op);	/* ADD, RELU, AFFINE, ... */
+void lower_layer_norm(struct lower *l, struct ir_op *op);
+void lower_attention(struct lower *l, struct ir_op *op);
 void lower_softmax(struct lower *l, struct ir_op *op);
 void lower_matmul(struct lower *l, struct ir_op *op);
 void lower_map(struct lower *l, struct ir_op *op);

@@ -81,6 +81,9 @@ static bool reads_in_sbuf(const struct ir_op *op, int slot)
 		/* A broadcast operand is brought in the shape of the result, for this operator
 		 * only. */
 		return true;
+	case IR_ATTENTION:
+		return slot <= IR_ATTENTION_V;
+	case IR_LAYER_NORM:
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:
 	case IR_RELU:

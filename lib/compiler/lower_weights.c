@@ -222,6 +222,9 @@ void lower_plan_columns(struct lower *l)
 			l->num_columns += columns_of(ir_in(op, IR_CONV_BIAS));
 		if (op->opcode == IR_AFFINE)
 			l->num_columns += 2 * columns_of(ir_in(op, IR_AFFINE_SCALE));
+		if (op->opcode == IR_LAYER_NORM)
+			l->num_columns += columns_of(ir_in(op, IR_NORM_SCALE)) +
+					  columns_of(ir_in(op, IR_NORM_SHIFT));
 		if (op->opcode == IR_TENSOR_SCALAR)
 			l->num_columns += columns_of(ir_in(op, IR_TENSOR_SCALAR_VECTOR));
 	}

@@ -19,6 +19,9 @@ static int wish(const struct ir_op *op, const struct ir_value *v)
 	case IR_CONV:
 	case IR_AFFINE:
 		return ir_op_channel(op, &v->type);
+	case IR_LAYER_NORM:
+	case IR_ATTENTION:
+		return v->type.rank - 1;
 	case IR_TENSOR_SCALAR:
 		return ir_in(op, IR_TENSOR_SCALAR_VECTOR) ? ir_op_channel(op, &v->type) : NONE;
 	case IR_MAX_POOL:
@@ -39,7 +42,10 @@ static bool is_tied(const struct ir_op *op, int slot)
 	switch (op->opcode) {
 	case IR_CONV:
 		return slot == IR_CONV_X || slot == IR_CONV_RESIDUAL;
+	case IR_ATTENTION:
+		return slot <= IR_ATTENTION_V;
 	case IR_AFFINE:
+	case IR_LAYER_NORM:
 	case IR_TENSOR_SCALAR:
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:
