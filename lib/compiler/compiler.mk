@@ -29,6 +29,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_norm.c \
 	lower_plan.c \
 	lower_pool.c \
+	lower_reduce.c \
 	lower_rows.c \
 	lower_softmax.c \
 	lower_space.c \
@@ -42,6 +43,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	mir_time.c \
 	mir_time_dma.c \
 	onnx_attr.c \
+	onnx_build.c \
 	onnx_eltwise.c \
 	onnx_graph.c \
 	onnx_helpers.c \
@@ -52,6 +54,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_ops.c \
 	onnx_pad.c \
 	onnx_parse.c \
+	onnx_reduce.c \
 	onnx_shape.c \
 	onnx_tensor.c \
 	pass.c \
@@ -59,6 +62,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	pass_fold_affine.c \
 	pass_fold_constants.c \
 	pass_fuse.c \
+	pass_fuse_maps.c \
 	pass_layout.c \
 	pass_reshape.c \
 	ncx_write.c)

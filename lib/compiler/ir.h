@@ -134,7 +134,9 @@ struct ir_attrs {
 	float imm, imm1;		/* TENSOR_SCALAR; a vector operand stands in for imm */
 	bool reverse;			/* TENSOR_SCALAR: imm alu x */
 	bool relu;			/* core operators: clamp the result at zero */
-	const struct ir_map *map;	/* MAP */
+	const struct ir_map *map;	/* MAP; REDUCE: of the elements before, or NULL */
+	const struct ir_map *post;	/* REDUCE: of the results, or NULL; its only operand is the result */
+	uint32_t axes;			/* REDUCE: a bit for each dimension that becomes 1 */
 };
 
 #define IR_MIN_SLOTS 6	/* operands that every operator has room for */

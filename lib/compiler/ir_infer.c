@@ -242,6 +242,22 @@ static struct ir_type infer_map(struct ir_graph *g, const struct ir_op *op)
 	return t;
 }
 
+static struct ir_type infer_reduce(struct ir_graph *g, const struct ir_op *op)
+{
+	struct ir_type t = *operand(g, op, 0);
+
+	for (int i = 1; i < op->num_inputs; i++)
+		t = broadcast(g, op, &t, operand(g, op, i), 0);
+	for (int i = 0; i < t.rank; i++)
+		if (op->attr.axes >> i & 1)
+			t.dim[i] = 1;
+	if (op->attr.map)
+		t.dtype = op->attr.map->dtype;
+	if (op->attr.post)
+		t.dtype = op->attr.post->dtype;
+	return t;
+}
+
 static struct ir_type infer_gemm(struct ir_graph *g, const struct ir_op *op)
 {
 	const struct ir_type *a = float_operand(g, op, IR_GEMM_A);
@@ -491,6 +507,9 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 	case IR_CONCAT:
 	case IR_TRILU:
 		t = ir_infer_move(g, op);
+		break;
+	case IR_REDUCE:
+		t = infer_reduce(g, op);
 		break;
 	case IR_MAP:
 		t = infer_map(g, op);

@@ -186,6 +186,13 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 	case IR_TENSOR_TENSOR:
 		fprintf(out, " %s", ir_alu_name(a->alu));
 		break;
+	case IR_REDUCE:
+		fprintf(out, " %s axes=0x%" PRIx32, ir_alu_name(a->alu), a->axes);
+		if (a->map)
+			ir_map_print(a->map, out);
+		if (a->post)
+			ir_map_print(a->post, out);
+		break;
 	case IR_MAP:
 		ir_map_print(a->map, out);
 		break;

@@ -7,32 +7,19 @@
 #include <string.h>
 
 #include "ir_map.h"
-#include "lower_space.h"
+#include "lower_map.h"
 
-static uint8_t class_dtype(enum ir_map_class c)
+uint8_t map_class_dtype(enum ir_map_class c)
 {
 	return c == IR_MAP_F32 ? NCA_FP32 : c == IR_MAP_U32 ? NCA_UINT32 : NCA_INT32;
 }
-
-struct mapping {
-	struct lower *l;
-	const struct ir_op *op;
-	const struct ir_map *map;
-	struct space space;
-	int out;			/* the result's number in the space */
-	struct dram_view from[IR_MAP_MAX_INPUTS], to;
-	bool used[IR_MAP_MAX_INPUTS];
-	struct space_part *step;	/* of the tile at hand */
-	const struct space_tile *tile;
-	const struct space_part *in;
-};
 
 static bool is_number(const struct ir_map_arg *x)
 {
 	return x->kind == IR_MAP_FLOAT || x->kind == IR_MAP_INT;
 }
 
-static const struct space_part *part_of(const struct mapping *m, const struct ir_map_arg *x)
+static const struct space_part *part_of(const struct map_run *m, const struct ir_map_arg *x)
 {
 	return x->kind == IR_MAP_INPUT ? &m->in[x->index] : &m->step[x->index];
 }
@@ -45,7 +32,7 @@ static struct mir_scalar number(const struct ir_map_arg *x)
 }
 
 /* An operand with one FP32 number for every partition is a scalar to the vector engine. */
-static bool is_column(const struct mapping *m, const struct ir_map_arg *x)
+static bool is_column(const struct map_run *m, const struct ir_map_arg *x)
 {
 	const struct space_part *p;
 
@@ -55,14 +42,14 @@ static bool is_column(const struct mapping *m, const struct ir_map_arg *x)
 	return p->column && p->dtype == NCA_FP32;
 }
 
-static struct mir_scalar scalar_of(const struct mapping *m, const struct ir_map_arg *x)
+static struct mir_scalar scalar_of(const struct map_run *m, const struct ir_map_arg *x)
 {
 	if (is_number(x))
 		return number(x);
 	return (struct mir_scalar) { .kind = MIR_S_PTR, .buf = part_of(m, x)->buf };
 }
 
-static void emit_alu(struct mapping *m, const struct ir_map_step *s, const struct mir_tile *dst)
+static void emit_alu(struct map_run *m, const struct ir_map_step *s, const struct mir_tile *dst)
 {
 	bool left = is_number(&s->a) || (is_column(m, &s->a) && !is_number(&s->b));
 	bool right = !left && (is_number(&s->b) || is_column(m, &s->b));
@@ -81,7 +68,7 @@ static void emit_alu(struct mapping *m, const struct ir_map_step *s, const struc
 	mir_elementwise(m->l->m, &ew);
 }
 
-static void emit_func(struct mapping *m, const struct ir_map_step *s, const struct mir_tile *dst)
+static void emit_func(struct map_run *m, const struct ir_map_step *s, const struct mir_tile *dst)
 {
 	struct mir_ew ew = { .engine = NCA_ENGINE_SCALAR, .opcode = NCA_OP_ACTIVATE, .dst = dst,
 			     .src0 = &part_of(m, &s->a)->tile, .func = s->func };
@@ -91,7 +78,7 @@ static void emit_func(struct mapping *m, const struct ir_map_step *s, const stru
 	mir_elementwise(m->l->m, &ew);
 }
 
-static void emit_copy(struct mapping *m, const struct ir_map_arg *x, const struct mir_tile *dst)
+static void emit_copy(struct map_run *m, const struct ir_map_arg *x, const struct mir_tile *dst)
 {
 	struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .dst = dst };
 
@@ -105,7 +92,7 @@ static void emit_copy(struct mapping *m, const struct ir_map_arg *x, const struc
 	mir_elementwise(m->l->m, &ew);
 }
 
-static void emit_select(struct mapping *m, const struct ir_map_step *s, const struct mir_tile *dst)
+static void emit_select(struct map_run *m, const struct ir_map_step *s, const struct mir_tile *dst)
 {
 	struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .dst = dst,
 			     .src0 = &part_of(m, &s->b)->tile, .src1 = &part_of(m, &s->a)->tile };
@@ -120,13 +107,13 @@ static void emit_select(struct mapping *m, const struct ir_map_step *s, const st
 	mir_elementwise(m->l->m, &ew);
 }
 
-static void compute(struct mapping *m)
+const struct space_part *map_compute(struct map_run *m)
 {
 	for (int i = 0; i < m->map->num_steps; i++) {
 		const struct ir_map_step *s = &m->map->step[i];
 		struct space_part *p = &m->step[i];
 
-		space_make(m->l, &m->space, m->out, m->tile, class_dtype(s->as), m->op->out->name, p);
+		space_make(m->l, m->space, m->shape, m->tile, map_class_dtype(s->as), m->what, p);
 		switch (s->kind) {
 		case IR_MAP_ALU:
 			emit_alu(m, s, &p->tile);
@@ -142,61 +129,78 @@ static void compute(struct mapping *m)
 			break;
 		}
 	}
-	space_store(m->l, &m->space, m->out, m->tile, &m->step[m->map->num_steps - 1], &m->to);
+	return &m->step[m->map->num_steps - 1];
 }
 
-static void bring(struct mapping *m, const struct space_tile *t, const struct space_part *before,
-		  struct space_part *in)
+static void find_used(const struct ir_map *map, bool *used)
 {
-	for (int k = 0; k < m->op->num_inputs; k++) {
-		enum ir_map_class c = ir_map_class(ir_in(m->op, k)->type.dtype);
-
-		if (!m->used[k])
-			continue;
-		in[k] = before[k];
-		space_bring(m->l, &m->space, k, t, &m->from[k], class_dtype(c), &in[k]);
-	}
-}
-
-static void find_used(struct mapping *m)
-{
-	for (int i = 0; i < m->map->num_steps; i++) {
-		const struct ir_map_step *s = &m->map->step[i];
+	for (int i = 0; i < map->num_steps; i++) {
+		const struct ir_map_step *s = &map->step[i];
 		const struct ir_map_arg *args[3] = { &s->a, &s->b, &s->c };
 
 		for (int k = 0; k < 3; k++)
 			if (args[k]->kind == IR_MAP_INPUT)
-				m->used[args[k]->index] = true;
+				used[args[k]->index] = true;
 	}
+}
+
+void map_inputs_begin(struct map_inputs *in, struct lower *l, const struct ir_op *op,
+		      struct space *space)
+{
+	*in = (struct map_inputs) { .l = l, .op = op, .space = space };
+	if (op->attr.map)
+		find_used(op->attr.map, in->used);
+	else
+		in->used[0] = true;
+	for (int k = 0; k < op->num_inputs; k++) {
+		space_tensor(space, &ir_in(op, k)->type);
+		if (in->used[k])
+			in->from[k] = lower_in_dram(l, ir_in(op, k));
+	}
+}
+
+const struct space_part *map_inputs_bring(struct map_inputs *in, const struct space_tile *t)
+{
+	const struct space_part *before = in->part[in->turn];
+	struct space_part *now = in->part[!in->turn];
+
+	for (int k = 0; k < in->op->num_inputs; k++) {
+		if (!in->used[k])
+			continue;
+		now[k] = before[k];
+		space_bring(in->l, in->space, k, t, &in->from[k],
+			    map_class_dtype(ir_map_class(ir_in(in->op, k)->type.dtype)), &now[k]);
+	}
+	in->turn = !in->turn;
+	return now;
 }
 
 void lower_map(struct lower *l, struct ir_op *op)
 {
-	struct mapping m = { .l = l, .op = op, .map = op->attr.map };
-	struct space_part in[2][IR_MAP_MAX_INPUTS] = { 0 };
+	struct map_run m = { .l = l, .map = op->attr.map, .what = op->out->name };
+	const struct space_part *next;
+	struct map_inputs in;
 	struct space_tile *tile;
+	struct space space;
+	struct dram_view to;
 	size_t num;
 
-	find_used(&m);
 	m.step = cc_new_n(l->cc, struct space_part, (size_t)m.map->num_steps);
-	space_begin(&m.space, &op->out->type);
-	for (int k = 0; k < op->num_inputs; k++) {
-		space_tensor(&m.space, &ir_in(op, k)->type);
-		if (m.used[k])
-			m.from[k] = lower_in_dram(l, ir_in(op, k));
-	}
-	m.out = space_tensor(&m.space, &op->out->type);
-	m.to = lower_new_dram(l, op->out);
-	space_join(&m.space);
-	tile = space_tiles(l->cc, &m.space, &num);
-	bring(&m, &tile[0], in[1], in[0]);
+	m.space = &space;
+	space_begin(&space, &op->out->type);
+	map_inputs_begin(&in, l, op, &space);
+	m.shape = space_tensor(&space, &op->out->type);
+	to = lower_new_dram(l, op->out);
+	space_join(&space);
+	tile = space_tiles(l->cc, &space, &num);
+	next = map_inputs_bring(&in, &tile[0]);
 	for (size_t i = 0; i < num; i++) {
 		mir_next_block(l->m);
+		m.tile = &tile[i];
+		m.in = next;
 		/* The next operands arrive while these are worked on. */
 		if (i + 1 < num)
-			bring(&m, &tile[i + 1], in[i % 2], in[(i + 1) % 2]);
-		m.tile = &tile[i];
-		m.in = in[i % 2];
-		compute(&m);
+			next = map_inputs_bring(&in, &tile[i + 1]);
+		space_store(l, &space, m.shape, m.tile, map_compute(&m), &to);
 	}
 }

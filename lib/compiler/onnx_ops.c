@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "onnx_map.h"
+#include "onnx_build.h"
 
 static struct ir_op *new_op(struct onnx_node *n, enum ir_opcode opcode, int num_inputs)
 {
@@ -189,19 +189,6 @@ static struct ir_value *import_pool(struct onnx_node *n, enum ir_opcode opcode)
 	return op->out;
 }
 
-static struct ir_value *import_softmax(struct onnx_node *n)
-{
-	int64_t axis = n->opset < 13 ? 1 : -1;
-	struct ir_op *op;
-
-	need_inputs(n, 1, 1);
-	onnx_attr_int(n, "axis", &axis);
-	op = new_op(n, IR_SOFTMAX, 1);
-	op->attr.axis = axis;
-	op->attr.coerce_2d = n->opset < 13;
-	return op->out;
-}
-
 static struct ir_value *import_dropout(struct onnx_node *n)
 {
 	const struct ir_value *training;
@@ -306,7 +293,6 @@ static const struct {
 	{ "MatMul", import_matmul },
 	{ "MaxPool", import_max_pool },
 	{ "Relu", import_relu },
-	{ "Softmax", import_softmax },
 };
 
 /* Importers of whole groups of operators, in files of their own. */
@@ -316,6 +302,7 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_math,
 	onnx_import_move,
 	onnx_import_shape,
+	onnx_import_reduce,
 };
 
 struct ir_value *onnx_import_node(struct onnx_node *n)

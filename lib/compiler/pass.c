@@ -14,6 +14,7 @@ static const struct pass {
 	{ "eliminate-reshapes", pass_eliminate_reshapes, false },
 	{ "fold-affine", pass_fold_affine, false },
 	{ "fuse-epilogues", pass_fuse_epilogues, true },
+	{ "fuse-maps", pass_fuse_maps, true },
 	{ "remove-dead", pass_remove_dead, false },
 	{ "assign-layouts", pass_assign_layouts, false },
 };
@@ -24,7 +25,7 @@ const char *const *pass_names(void)
 {
 	static const char *const names[] = {
 		"read", "infer-shapes", "fold-constants", "canonicalize", "eliminate-reshapes",
-		"fold-affine", "fuse-epilogues", "remove-dead", "assign-layouts", NULL,
+		"fold-affine", "fuse-epilogues", "fuse-maps", "remove-dead", "assign-layouts", NULL,
 	};
 
 	_Static_assert(sizeof(names) / sizeof(names[0]) == NUM_PASSES + 2, "every pass is listed");

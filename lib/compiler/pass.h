@@ -27,6 +27,8 @@ void pass_fold_affine(struct ir_graph *g);
 void pass_eliminate_reshapes(struct ir_graph *g);
 /* Residual additions and clamping become part of the operator that makes their operand. */
 void pass_fuse_epilogues(struct ir_graph *g);
+/* Maps become part of the maps and reductions beside them. */
+void pass_fuse_maps(struct ir_graph *g);
 void pass_remove_dead(struct ir_graph *g);
 /* Chooses every value's channel dimension; the last pass. */
 void pass_assign_layouts(struct ir_graph *g);
