@@ -52,9 +52,11 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_graph.c \
 	onnx_helpers.c \
 	onnx_logic.c \
+	onnx_loss.c \
 	onnx_map.c \
 	onnx_math.c \
 	onnx_move.c \
+	onnx_norm.c \
 	onnx_ops.c \
 	onnx_pad.c \
 	onnx_parse.c \
