@@ -13,9 +13,9 @@
 
 #define NCA_II	64u	/* least cycles between instructions of one engine */
 #define NCA_DISPATCH_CYCLES	16u	/* least distance of two tensor instructions */
-#define NCA_RECENT_RESULTS	8u	/* results of one engine that may still be in its pipeline */
+#define NCA_RECENT_RESULTS	8u	/* results that an engine's pipeline may hold */
 #define NCA_DMA_QUEUE_DEPTH	64u	/* transfers (or parts of one) per DMA engine */
-#define NCA_DMA_PACKET		65536u	/* bytes an engine moves before another may use the memory */
+#define NCA_DMA_PACKET		65536u	/* bytes an engine moves before others may */
 
 #define NCA_PORT_SBUF	0x1u	/* shared by vector and gpsimd */
 #define NCA_PORT_PSUM	0x2u	/* shared by vector and scalar */
@@ -214,8 +214,8 @@ static inline uint64_t nca_dma_bytes(const struct nca_body_dma *d)
 }
 
 /*
- * A memory as transfers see it: it serves packets one after the other. @free is when it is idle again,
- * in ticks plus rem / den of a tick, so that no rounding accumulates.
+ * A memory as transfers see it: it serves packets one after the other. @free is when it is idle
+ * again, in ticks plus rem / den of a tick, so that no rounding accumulates.
  */
 struct nca_server {
 	uint64_t free, rem, num, den;
@@ -229,7 +229,7 @@ static inline struct nca_server nca_server(const struct nca_target *t, uint64_t 
 	return s;
 }
 
-/* Serve a packet of @bytes (at most two of NCA_DMA_PACKET) that started at @now; returns its end. */
+/* Serve @bytes (at most two of NCA_DMA_PACKET) of a packet that started at @now until then. */
 static inline uint64_t nca_server_take(struct nca_server *s, uint64_t now, uint64_t bytes)
 {
 	uint64_t sum;

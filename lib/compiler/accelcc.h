@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "accelcc_report.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -46,6 +48,7 @@ struct accelcc_options {
 	const char *print_after;	/* only after this pass; NULL: after every pass */
 	FILE *print_program;		/* where to print the scheduled program; NULL: nowhere */
 	uint64_t max_instructions;	/* refuse longer streams; 0: what the device takes */
+	bool report;			/* fill in result->report */
 };
 
 /* What one engine does in a launch, by the data sheet's cost function. */
@@ -80,6 +83,7 @@ struct accelcc_result {
 	char target[16];
 	char model[128];
 	struct accelcc_stats stats;
+	struct accelcc_report *report;	/* NULL unless options->report */
 };
 
 /* Compile an ONNX model held in memory. Returns result->status. */

@@ -13,6 +13,7 @@
 #include "mir_time.h"
 #include "ncx_write.h"
 #include "pass.h"
+#include "report.h"
 
 /* The scheduler adds waits of its own. */
 #define MAX_INSTS (NCA_PROGRAM_MAX_INST - NCA_PROGRAM_MAX_INST / 8)
@@ -25,7 +26,7 @@ struct job {
 	const struct nca_target *target;
 	struct lower *lowered;
 	struct mir_program *program;
-	struct mir_timing *timing;
+	struct accelcc_report *report;
 };
 
 /* Addresses for everything, with as much loaded ahead as there is room for. */
@@ -70,19 +71,21 @@ static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 		job->target->sbuf_bytes >> 10, job->target->name);
 }
 
-/* How long a launch takes that has one core to itself. */
+/* How long a launch takes that has one core to itself, and why. */
 static void estimate(struct cc *cc, struct job *job)
 {
 	struct mir_share share = mir_whole_core(job->target);
 	struct mir_program *p = job->program;
+	struct mir_timing *timing = mir_time(cc, p, job->target, &share, job->options.report);
 
-	job->timing = mir_time(cc, p, job->target, &share, false);
-	p->est_ticks = job->timing->ticks;
-	p->dma_bytes = job->timing->dma_bytes;
+	p->est_ticks = timing->ticks;
+	p->dma_bytes = timing->dma_bytes;
 	for (int e = 0; e < NCA_ENGINES; e++)
 		if (p->stream[e].num)
-			p->stream[e].cycles =
-				job->timing->busy[e] / job->target->engine_ticks[e];
+			p->stream[e].cycles = timing->busy[e] / job->target->engine_ticks[e];
+	if (job->options.report)
+		job->report = report_make(cc, job->target, &share, p, timing,
+					  job->lowered->op_names, job->lowered->num_op_names);
 }
 
 static void compile(struct cc *cc, void *arg)
@@ -152,6 +155,24 @@ static void make_printable(char *s)
 			*s = '?';
 }
 
+/* The report outlives the compilation's memory. */
+static void take_report(const struct job *job, struct accelcc_result *r)
+{
+	r->report = report_copy(job->report);
+	if (!r->report) {
+		accelcc_result_free(r);
+		r->status = ACCELCC_FAILED;
+		snprintf(r->message, sizeof(r->message), "out of memory for the report");
+		return;
+	}
+	for (size_t i = 0; i < r->report->num_ops; i++) {
+		make_printable(r->report->op[i].name);
+		make_printable(r->report->op[i].reason);
+	}
+	for (size_t i = 0; i < r->report->num_stalls; i++)
+		make_printable(r->report->stall[i].text);
+}
+
 static enum accelcc_status compile_bytes(const void *model, size_t size, bool mapped,
 					 const struct accelcc_options *options,
 					 struct accelcc_result *r)
@@ -185,6 +206,8 @@ static enum accelcc_status compile_bytes(const void *model, size_t size, bool ma
 			       sizeof(r->message)))
 			r->status = ACCELCC_FAILED;
 	}
+	if (r->status == ACCELCC_OK && job.report)
+		take_report(&job, r);
 	make_printable(r->message);
 	cc_destroy(&cc);
 	return r->status;
@@ -233,6 +256,8 @@ void accelcc_result_free(struct accelcc_result *r)
 	if (r->ncx)
 		munmap(r->ncx, r->ncx_size);
 	r->ncx = NULL;
+	free(r->report);
+	r->report = NULL;
 }
 
 const char *const *accelcc_pass_names(void)

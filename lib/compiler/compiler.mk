@@ -4,13 +4,11 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	cc.c \
 	compile.c \
 	eval.c \
-	eval_gather.c \
 	eval_move.c \
 	frontend.c \
 	ir.c \
 	ir_attention.c \
 	ir_infer.c \
-	ir_infer_gather.c \
 	ir_infer_move.c \
 	ir_map.c \
 	ir_map_eval.c \
@@ -24,7 +22,6 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_conv_band.c \
 	lower_conv_plan.c \
 	lower_eltwise.c \
-	lower_gather.c \
 	lower_io.c \
 	lower_map.c \
 	lower_matmul.c \
@@ -48,15 +45,12 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_attr.c \
 	onnx_build.c \
 	onnx_eltwise.c \
-	onnx_gather.c \
 	onnx_graph.c \
 	onnx_helpers.c \
 	onnx_logic.c \
-	onnx_loss.c \
 	onnx_map.c \
 	onnx_math.c \
 	onnx_move.c \
-	onnx_norm.c \
 	onnx_ops.c \
 	onnx_pad.c \
 	onnx_parse.c \
@@ -71,6 +65,9 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	pass_fuse_maps.c \
 	pass_layout.c \
 	pass_reshape.c \
+	report.c \
+	report_path.c \
+	report_stall.c \
 	ncx_write.c)
 ACCELCC_SRCS += $(GEN)/onnx.pb-c.c
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When every instruction and transfer of a scheduled program happens on a core that runs nothing else:
- * the event model of the data sheet, part III, without arithmetic.
+ * When every instruction and transfer of a scheduled program happens on a core that runs nothing
+ * else: the event model of the data sheet, part III, without arithmetic.
  */
 #ifndef MIR_TIME_H
 #define MIR_TIME_H
@@ -24,8 +24,8 @@ static inline struct mir_share mir_whole_core(const struct nca_target *t)
 }
 
 /*
- * The times of one instruction in ticks, in this order, and the instructions it depended on by number
- * (mir_timing.first[engine] + place in its stream), or MIR_NOBODY.
+ * The times of one instruction in ticks, in this order, and the instructions it depended on by
+ * number (mir_timing.first[engine] + place in its stream), or MIR_NOBODY.
  */
 struct mir_inst_time {
 	uint64_t came;		/* its stream came to it */

@@ -50,7 +50,7 @@ struct dma_clock {
 	uint64_t busy, bytes, descriptors;
 };
 
-/* What happened at a DMA engine: a job is over if @job is set, and with it its transfer if @complete. */
+/* What happened at a DMA engine: if @job, a job is over, and with it its transfer if @complete. */
 struct dma_event {
 	bool job, complete;
 	uint32_t number;		/* of the transfer's instruction */

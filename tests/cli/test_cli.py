@@ -394,6 +394,43 @@ class OtherPrograms(unittest.TestCase):
         self.assertRegex(o["schema"], r"^accelcc\.\w+/1$")
         self.assertEqual(o["file_bytes"], out.stat().st_size)
 
+    def test_accelcc_report(self):
+        out, model = WORK / "report.ncx", DIGITS / "digits.onnx"
+        self.assertIn("--report", self.code(0, "accelcc", "--help").stdout)
+        for target in ("nca1", "nca2"):
+            args = (model, "-o", out, "--target", target)
+            self.assertNotIn("report", json.loads(self.code(0, "accelcc", *args, "--json").stdout))
+            o = json.loads(self.code(0, "accelcc", *args, "--report", "--json").stdout)
+            self.assertEqual(o["schema"], "accelcc.compile/1")
+            r, ops = o["report"], o["report"]["operators"]
+            self.assertEqual(r["estimated_ns"], o["estimated_ns"])
+            self.assertEqual(r["macs"], o["macs"])
+            self.assertEqual(sum(op["macs"] for op in ops), o["macs"])
+            self.assertLessEqual(r["bound_ns"], r["estimated_ns"])
+            self.assertAlmostEqual(r["estimated_over_bound"], r["estimated_ns"] / r["bound_ns"], places=3)
+            self.assertEqual(sum(r["dma"][k] for k in ("weight_bytes", "activation_bytes", "host_bytes")), o["dma_bytes"])
+            for name, engine in o["engines"].items():
+                self.assertEqual(sum(op["cycles"].get(name, 0) for op in ops), engine["cycles"])
+            for engine in r["engines"].values():
+                self.assertLessEqual(engine["busy_ns"] + sum(engine["stood_ns"].values()), r["estimated_ns"])
+            # The chain that makes the launch's time covers it once, by operator and by resource.
+            critical = sum(op["critical_ns"] for op in ops)
+            self.assertAlmostEqual(critical, r["estimated_ns"], delta=len(ops))
+            critical = sum(e["critical_ns"] for e in r["engines"].values())
+            critical += r["dma"]["critical_ns"] + r["dma"]["latency_critical_ns"]
+            self.assertAlmostEqual(critical, r["estimated_ns"], delta=10)
+            self.assertTrue(any("(Conv)" in op["name"] and op["cycles"]["tensor"] for op in ops))
+            self.assertTrue(all(s["text"].startswith(s["engine"]) and s["ns"] > 0 for s in r["stalls"]))
+            # What the device measures is what the report said.
+            (WORK / "one.npy").write_bytes(bad_tensors.npy(bad_tensors.header(), bytes(256)))
+            run = json.loads(self.code(0, "accelctl", "run", out, "--device", f"sim:{target}", "--size",
+                                       "large" if target == "nca1" else "xlarge", "--input", f"image={WORK}/one.npy",
+                                       "--json").stdout)
+            self.assertEqual(run["ticks"] * 10**9 // run["tick_hz"], r["estimated_ns"])
+            text = self.code(0, "accelcc", *args, "--report").stdout
+            for word in ("OPERATOR", "RESOURCE", "perfect overlap", "(Conv)", "waited"):
+                self.assertIn(word, text)
+
     def test_accelcc_truncated(self):
         whole = (DIGITS / "digits.onnx").read_bytes()
         f = WORK / "cut.onnx"

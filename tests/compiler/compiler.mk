@@ -21,3 +21,8 @@ UNIT_TESTS += test_compiler_backend
 test_compiler_backend_SRCS := tests/compiler/test_backend.c
 test_compiler_backend_ARCHIVES := accelcc
 test_compiler_backend_LIBS := -lcunit
+
+UNIT_TESTS += test_compiler_report
+test_compiler_report_SRCS := tests/compiler/test_report.c
+test_compiler_report_ARCHIVES := accelcc
+test_compiler_report_LIBS := -lcunit

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* Programs of any length would only make the fuzzer slow. */
-	struct accelcc_options o = { .size = sizeof(o), .max_instructions = 20000 };
+	struct accelcc_options o = { .size = sizeof(o), .max_instructions = 20000, .report = true };
 	struct accelcc_result r;
 
 	accelcc_compile(data, size, &o, &r);

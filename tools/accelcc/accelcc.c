@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "accelcc.h"
+#include "print_report.h"
 
 #define MAX_DIMS 32
 
@@ -16,6 +17,7 @@ enum {
 	OPT_PRECISION,
 	OPT_NO_FUSE,
 	OPT_JSON,
+	OPT_REPORT,
 	OPT_PRINT_IR,
 	OPT_PRINT_AFTER,
 	OPT_PRINT_PROGRAM,
@@ -30,6 +32,7 @@ static const struct option long_options[] = {
 	{ "precision", required_argument, NULL, OPT_PRECISION },
 	{ "no-fuse", no_argument, NULL, OPT_NO_FUSE },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "report", no_argument, NULL, OPT_REPORT },
 	{ "print-ir", no_argument, NULL, OPT_PRINT_IR },
 	{ "print-ir-after", required_argument, NULL, OPT_PRINT_AFTER },
 	{ "print-program", no_argument, NULL, OPT_PRINT_PROGRAM },
@@ -54,6 +57,7 @@ static void help(void)
 	      "  --no-fuse                  leave additions and clamping as operators of their "
 	      "own\n"
 	      "  --json                     print what was made as JSON\n"
+	      "  --report                   print where the time goes, by engine and operator\n"
 	      "  --print-ir                 print the graph after every pass, to stderr\n"
 	      "  --print-ir-after PASS      print the graph after one pass, to stderr\n"
 	      "  --print-program            print the instruction streams, to stderr\n"
@@ -174,6 +178,8 @@ static void print_json(const struct accelcc_result *r, const struct accelcc_opti
 		json_object_object_add(engines, r->stats.engine[i].name, e);
 	}
 	json_object_object_add(root, "engines", engines);
+	if (r->report)
+		json_object_object_add(root, "report", report_json(r));
 	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
 						 JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(root);
@@ -189,6 +195,8 @@ static void print_text(const struct accelcc_result *r, const char *output)
 			       r->stats.engine[i].name,
 			       (unsigned long long)r->stats.engine[i].instructions,
 			       (unsigned long long)r->stats.engine[i].cycles);
+	if (r->report)
+		print_report_text(r);
 }
 
 int main(int argc, char **argv)
@@ -226,6 +234,9 @@ int main(int argc, char **argv)
 			break;
 		case OPT_JSON:
 			json = true;
+			break;
+		case OPT_REPORT:
+			options.report = true;
 			break;
 		case OPT_PRINT_IR:
 			options.print_ir = stderr;
