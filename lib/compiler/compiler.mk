@@ -4,11 +4,13 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	cc.c \
 	compile.c \
 	eval.c \
+	eval_gather.c \
 	eval_move.c \
 	frontend.c \
 	ir.c \
 	ir_attention.c \
 	ir_infer.c \
+	ir_infer_gather.c \
 	ir_infer_move.c \
 	ir_map.c \
 	ir_map_eval.c \
@@ -22,6 +24,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_conv_band.c \
 	lower_conv_plan.c \
 	lower_eltwise.c \
+	lower_gather.c \
 	lower_io.c \
 	lower_map.c \
 	lower_matmul.c \
@@ -45,12 +48,15 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_attr.c \
 	onnx_build.c \
 	onnx_eltwise.c \
+	onnx_gather.c \
 	onnx_graph.c \
 	onnx_helpers.c \
 	onnx_logic.c \
+	onnx_loss.c \
 	onnx_map.c \
 	onnx_math.c \
 	onnx_move.c \
+	onnx_norm.c \
 	onnx_ops.c \
 	onnx_pad.c \
 	onnx_parse.c \

@@ -79,6 +79,12 @@ struct ir_value *pass_fold_op(struct ir_graph *g, const struct ir_op *op)
 	case IR_FLATTEN:
 		data = ir_in(op, 0)->data;
 		break;
+	case IR_GATHER:
+		data.any = eval_gather(g, op);
+		break;
+	case IR_SCATTER:
+		data.any = eval_scatter(g, op);
+		break;
 	case IR_TRANSPOSE:
 	case IR_TAKE:
 	case IR_CONCAT:

@@ -62,6 +62,7 @@ struct ir_op;
 struct ir_use;
 struct ir_take;
 struct ir_attention;
+struct ir_gather;
 
 enum ir_value_kind {
 	IR_VALUE_RESULT,
@@ -120,6 +121,7 @@ struct ir_attrs {
 	int64_t axis;			/* FLATTEN, SOFTMAX, CONCAT; TRILU: the diagonal */
 	bool upper;			/* TRILU */
 	const struct ir_take *take;	/* TAKE, see ir_move.h */
+	const struct ir_gather *gather;	/* GATHER, SCATTER (alu: what combines, or none) */
 	float fill;			/* TAKE of floating-point tensors */
 	int64_t fill_int;		/* TAKE of integers */
 	bool coerce_2d;			/* SOFTMAX before opset 13 */

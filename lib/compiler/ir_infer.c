@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir_attention.h"
+#include "ir_gather.h"
 #include "ir_map.h"
 #include "ir_move.h"
 #include "ir_window.h"
@@ -501,6 +502,10 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		break;
 	case IR_PAD:
 		t = infer_pad(g, op);
+		break;
+	case IR_GATHER:
+	case IR_SCATTER:
+		t = ir_infer_gather(g, op);
 		break;
 	case IR_TRANSPOSE:
 	case IR_TAKE:

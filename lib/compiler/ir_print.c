@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir_attention.h"
+#include "ir_gather.h"
 #include "ir_map.h"
 #include "ir_move.h"
 
@@ -166,6 +167,12 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 		break;
 	case IR_TAKE:
 		print_take(op, out);
+		break;
+	case IR_GATHER:
+	case IR_SCATTER:
+		fprintf(out, " row=%" PRId64, a->gather->row);
+		if (a->alu)
+			fprintf(out, " %s", ir_alu_name(a->alu));
 		break;
 	case IR_TRILU:
 		fprintf(out, " %s diagonal=%" PRId64, a->upper ? "upper" : "lower", a->axis);

@@ -47,6 +47,12 @@ static void lower_op(struct lower *l, struct ir_op *op)
 	case IR_RESHAPE:
 		lower_reshape(l, op);
 		break;
+	case IR_GATHER:
+		lower_gather(l, op);
+		break;
+	case IR_SCATTER:
+		lower_scatter(l, op);
+		break;
 	case IR_TRANSPOSE:
 	case IR_TAKE:
 	case IR_CONCAT:

@@ -187,6 +187,8 @@ void lower_matmul(struct lower *l, struct ir_op *op);
 void lower_reduce(struct lower *l, struct ir_op *op);
 void lower_map(struct lower *l, struct ir_op *op);
 void lower_reshape(struct lower *l, struct ir_op *op);
+void lower_gather(struct lower *l, struct ir_op *op);
+void lower_scatter(struct lower *l, struct ir_op *op);
 void lower_move(struct lower *l, struct ir_op *op);	/* TRANSPOSE, TAKE, CONCAT, ... */
 
 /* Clamp at zero, in place or not, on the engine with less to do. */

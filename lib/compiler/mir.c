@@ -403,6 +403,31 @@ static void one_dma(struct mir *m, enum nca_engine engine, const struct mir_mem 
 	account(m, i);
 }
 
+void mir_dma_indexed(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
+		     const struct mir_mem *src, const struct mir_mem *index, const int64_t size[4],
+		     uint16_t elem, int64_t table, bool scatter)
+{
+	struct mir_inst *i = new_inst(m, engine, NCA_OP_DMA);
+	int64_t whole[4] = { table, size[1], size[2], size[3] };
+	struct nca_body_dma *d = &i->in.dma;
+	struct mir_ref ref = { .buf = index->buf, .space = MIR_SLOT, .field = MIR_INDEX,
+			       .slot = index->buf ? MIR_SLOT_SCRATCH : index->slot,
+			       .lo = index->offset,
+			       .hi = index->offset + (uint64_t)size[0] * 4 };
+
+	for (int k = 0; k < 4; k++)
+		d->size[k] = (uint32_t)size[k];
+	d->elem = elem;
+	d->mode = scatter ? NCA_DMA_SCATTER : NCA_DMA_GATHER;
+	d->queue = NCA_DMA_SPREAD;
+	d->index_slot = ref.slot;
+	d->index_offset = index->offset;
+	set_side(m, i, &d->dst, dst, scatter ? whole : size, elem, false, MIR_DST);
+	set_side(m, i, &d->src, src, scatter ? size : whole, elem, false, MIR_SRC0);
+	add_ref(m, i, &ref);
+	account(m, i);
+}
+
 static struct mir_mem advanced(struct mir_mem mem, int dim, int64_t steps)
 {
 	if (dim == 0 && mem.space != MIR_SLOT)

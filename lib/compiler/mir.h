@@ -51,7 +51,7 @@ struct mir_mem {
 	int64_t stride[4];
 };
 
-enum mir_field { MIR_DST, MIR_SRC0, MIR_SRC1, MIR_S0, MIR_S1 };
+enum mir_field { MIR_DST, MIR_SRC0, MIR_SRC1, MIR_S0, MIR_S1, MIR_INDEX };
 
 /* What an instruction reads or writes, as a range of bytes in a range of partitions. */
 struct mir_ref {
@@ -161,6 +161,13 @@ enum nca_engine mir_psum_engine(const struct mir *m, uint64_t elements);
 void mir_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
 	     const struct mir_mem *src, const int64_t size[4], uint16_t elem, bool cast,
 	     uint64_t prefetch);
+/*
+ * Rows along dimension 0 chosen by words at @index: of @src, or with @scatter of @dst. That side is a
+ * slot with @table rows. Not cut up.
+ */
+void mir_dma_indexed(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
+		     const struct mir_mem *src, const struct mir_mem *index, const int64_t size[4],
+		     uint16_t elem, int64_t table, bool scatter);
 /* The engine whose stream triggers stores: it has little else to do. */
 enum nca_engine mir_store_engine(const struct mir *m);
 

@@ -221,7 +221,9 @@ bool mir_allocate(struct mir *m, int64_t *culprit)
 			ref->lo += at;
 			ref->hi += at;
 			ref->buf = NULL;
-			if (in->in.opcode == NCA_OP_DMA) {
+			if (ref->field == MIR_INDEX) {
+				in->in.dma.index_offset += at;
+			} else if (in->in.opcode == NCA_OP_DMA) {
 				(ref->field == MIR_DST ? &in->in.dma.dst : &in->in.dma.src)
 					->offset += at;
 			} else if (in->in.opcode >= NCA_OP_LDSTAT && in->in.opcode < NCA_OP_COPY) {

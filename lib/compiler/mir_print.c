@@ -70,7 +70,9 @@ static void print_inst(const struct nca_inst *in, FILE *out)
 		print_side("src", &in->dma.src, out);
 		fprintf(out, " %ux%ux%ux%u of %u%s", in->dma.size[0], in->dma.size[1],
 			in->dma.size[2], in->dma.size[3], in->dma.elem,
-			in->dma.mode == NCA_DMA_CAST ? " cast" : "");
+			in->dma.mode == NCA_DMA_CAST ? " cast" :
+			in->dma.mode == NCA_DMA_GATHER ? " gather" :
+			in->dma.mode == NCA_DMA_SCATTER ? " scatter" : "");
 	} else if (in->opcode >= NCA_OP_LDSTAT && in->opcode < NCA_OP_COPY) {
 		print_ap("dst", &in->mm.dst, out);
 		print_ap("src", &in->mm.src, out);

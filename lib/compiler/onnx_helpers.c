@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx_read.h"
+#include "pass.h"
 
 int onnx_axis(struct onnx_node *n, int64_t axis, int rank)
 {
@@ -77,4 +78,42 @@ struct ir_value *onnx_transpose(struct onnx_node *n, struct ir_value *x, const i
 
 	memcpy(op->attr.perm, perm, (size_t)x->type.rank * sizeof(*perm));
 	return onnx_result(n, op);
+}
+
+/* Chains of operators on constants: their reshapes go, too. */
+struct ir_value *onnx_fold(struct onnx_node *n, struct ir_value *v)
+{
+	struct ir_value *folded;
+
+	if (v->kind != IR_VALUE_RESULT)
+		return v;
+	for (int i = 0; i < v->def->num_inputs; i++) {
+		struct ir_value *in = ir_in(v->def, i);
+
+		if (in && !ir_is_const(in) && v->def->opcode == IR_RESHAPE)
+			ir_set_input(v->def, i, onnx_fold(n, in));
+	}
+	folded = pass_fold_op(n->g, v->def);
+	return folded ? folded : v;
+}
+
+struct ir_value *onnx_filled(struct onnx_node *n, const struct ir_type *t, float value,
+			     int64_t integer)
+{
+	int64_t num = ir_type_elements(t);
+
+	if (ir_is_float(t->dtype)) {
+		float *f = cc_new_n(n->g->cc, float, (size_t)num + 1);
+
+		for (int64_t i = 0; i < num; i++)
+			f[i] = value;
+		return ir_const_f32(n->g, NULL, t, f);
+	}
+	{
+		int64_t *v = cc_new_n(n->g->cc, int64_t, (size_t)num + 1);
+
+		for (int64_t i = 0; i < num; i++)
+			v[i] = integer;
+		return ir_const_i64(n->g, NULL, t, v);
+	}
 }

@@ -155,15 +155,21 @@ static void need_is_test(struct onnx_node *n)
 
 static struct ir_value *import_batch_norm(struct onnx_node *n)
 {
-	float epsilon = 1e-5f, momentum;
+	float epsilon = 1e-5f, momentum = 0.9f;
+	int64_t training = 0;
+	bool computed = false;
 	struct ir_op *op;
 
 	need_inputs(n, 5, 5);
 	need_is_test(n);
 	onnx_attr_float(n, "epsilon", &epsilon);
 	onnx_attr_float(n, "momentum", &momentum);
-	refuse_int(n, "training_mode", 0, "only inference can be compiled");
+	onnx_attr_int(n, "training_mode", &training);
 	refuse_int(n, "spatial", 1, "statistics per pixel are not a convolutional net's");
+	for (size_t i = 1; i < 5; i++)
+		computed |= !ir_is_const(n->in[i]);
+	if (computed || training)
+		return build_batch_norm(n, epsilon, momentum, training != 0);
 	op = new_op(n, IR_BATCH_NORM, 5);
 	op->attr.epsilon = epsilon;
 	return op->out;
@@ -300,9 +306,12 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_elementwise,
 	onnx_import_logic,
 	onnx_import_math,
+	onnx_import_gather,
 	onnx_import_move,
 	onnx_import_shape,
 	onnx_import_reduce,
+	onnx_import_norm,
+	onnx_import_loss,
 };
 
 struct ir_value *onnx_import_node(struct onnx_node *n)

@@ -65,6 +65,11 @@ bool onnx_declares(const struct onnx_node *n, size_t i);
 struct ir_value *onnx_reshape(struct onnx_node *n, struct ir_value *x, int rank,
 			      const int64_t *dims);
 struct ir_value *onnx_transpose(struct onnx_node *n, struct ir_value *x, const int64_t *perm);
+/* What a map on constants computes, at once; @v itself otherwise. */
+struct ir_value *onnx_fold(struct onnx_node *n, struct ir_value *v);
+/* A constant with every element equal. */
+struct ir_value *onnx_filled(struct onnx_node *n, const struct ir_type *t, float value,
+			     int64_t integer);
 /* A vector of integers of type int64. */
 struct ir_value *onnx_ints_const(struct onnx_node *n, const int64_t *values, int64_t num);
 
@@ -76,6 +81,7 @@ struct ir_value *onnx_import_elementwise(struct onnx_node *n);
 /* Likewise, operators that move elements, and those of shapes. */
 struct ir_value *onnx_import_move(struct onnx_node *n);
 struct ir_value *onnx_import_shape(struct onnx_node *n);
+struct ir_value *onnx_import_gather(struct onnx_node *n);
 
 _Noreturn void onnx_node_fail(const struct onnx_node *n, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

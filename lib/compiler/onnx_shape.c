@@ -130,28 +130,6 @@ static struct ir_value *import_unsqueeze(struct onnx_node *n)
 	return onnx_reshape(n, n->in[0], rank, dims);
 }
 
-/* A constant of type @t with every element equal. */
-static struct ir_value *filled(struct onnx_node *n, const struct ir_type *t, float value,
-			       int64_t integer)
-{
-	int64_t num = ir_type_elements(t);
-
-	if (ir_is_float(t->dtype)) {
-		float *f = cc_new_n(n->g->cc, float, (size_t)num + 1);
-
-		for (int64_t i = 0; i < num; i++)
-			f[i] = value;
-		return ir_const_f32(n->g, NULL, t, f);
-	}
-	{
-		int64_t *v = cc_new_n(n->g->cc, int64_t, (size_t)num + 1);
-
-		for (int64_t i = 0; i < num; i++)
-			v[i] = integer;
-		return ir_const_i64(n->g, NULL, t, v);
-	}
-}
-
 static struct ir_value *import_constant_of_shape(struct onnx_node *n)
 {
 	const Onnx__TensorProto *t;
@@ -184,7 +162,7 @@ static struct ir_value *import_constant_of_shape(struct onnx_node *n)
 		    total > IR_MAX_ELEMENTS)
 			onnx_node_fail(n, "the shape has the impossible dimension %" PRId64, shape[i]);
 	}
-	return filled(n, &type, value && ir_is_float(type.dtype) ? value->data.f32[0] : 0.0f,
+	return onnx_filled(n, &type, value && ir_is_float(type.dtype) ? value->data.f32[0] : 0.0f,
 		      value && ir_is_int(type.dtype) ? value->data.i64[0] : 0);
 }
 
@@ -204,7 +182,7 @@ static struct ir_value *import_eye_like(struct onnx_node *n)
 		if (t.dtype == IR_DT_NONE)
 			onnx_node_fail(n, "element type %" PRId64 " cannot be compiled", to);
 	}
-	v = filled(n, &t, 0.0f, 0);
+	v = onnx_filled(n, &t, 0.0f, 0);
 	for (int64_t i = 0; i < t.dim[0]; i++) {
 		int64_t at;
 
@@ -246,7 +224,7 @@ static struct ir_value *import_range(struct onnx_node *n)
 	if (!(num <= (double)((int64_t)1 << 28)) || delta == 0.0)
 		onnx_node_fail(n, "a range of %g elements is impossible", num);
 	t.dim[0] = num > 0 ? (int64_t)num : 0;
-	v = filled(n, &t, 0.0f, 0);
+	v = onnx_filled(n, &t, 0.0f, 0);
 	for (int64_t i = 0; i < t.dim[0]; i++) {
 		if (ir_is_float(t.dtype))
 			((float *)v->data.any)[i] = (float)(start + (double)i * delta);
