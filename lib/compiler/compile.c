@@ -32,8 +32,15 @@ struct job {
 /* Addresses for everything, with as much loaded ahead as there is room for. */
 static bool assign_addresses(struct mir *m, int64_t *culprit)
 {
-	for (uint64_t part = 2; part <= 64; part *= 2) {
-		mir_prefetch(m, m->target->sbuf_bytes / part);
+	static const struct {
+		unsigned int percent;
+		bool slack;
+	} tries[] = { { 97, true }, { 93, true }, { 88, true }, { 80, true },  { 70, true }, { 55, true },
+		      { 93, false }, { 85, false }, { 70, false }, { 50, false }, { 30, false }, { 0, false } };
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		mir_prefetch(m, (uint64_t)m->target->sbuf_bytes * tries[i].percent / 100,
+			     tries[i].slack);
 		if (mir_allocate(m, culprit))
 			return true;
 	}

@@ -49,13 +49,14 @@ struct weight_group {
 };
 
 /* A row this long keeps a DMA engine busy; longer ones would only delay the first use. */
-#define WEIGHT_GROUP_BYTES 8192u
+#define WEIGHT_GROUP_BYTES 4096u
 
 /* Some rows of a tensor in SBUF: channel blocks, images, rows, each a range; dense. */
 struct rows {
 	struct mir_buf *buf;
 	struct ir_nchw s;	/* of the whole tensor */
 	int64_t cb0, ncb, n0, nn, r0, rows;
+	bool band;	/* one of many: not brought before its turn */
 };
 
 struct lower {

@@ -14,6 +14,8 @@
 
 #include "lower_conv.h"
 
+#define STAGED_AHEAD 4
+
 static uint8_t cells(int64_t j0, int64_t jn)
 {
 	return (uint8_t)((1u << ceil_div(j0 + jn, 32)) - (1u << j0 / 32));
@@ -268,9 +270,14 @@ static void lower_bands(struct conv *c)
 
 	for (size_t i = 0; i < c->num_blocks; i++)
 		weights += c->blocks[i].bytes;
-	/* The next band is brought while one is computed. */
+	c->bands = bands;
+	/* The next band is brought while one is computed; what crosses the host link, earlier. */
+	for (size_t i = 0; i < STAGED_AHEAD && i < num; i++)
+		conv_stage_band(c, &bands[i]);
 	conv_bring_band(c, &bands[0]);
 	for (size_t i = 0; i < num; i++) {
+		if (i + STAGED_AHEAD < num)
+			conv_stage_band(c, &bands[i + STAGED_AHEAD]);
 		if (i + 1 < num)
 			conv_bring_band(c, &bands[i + 1]);
 		lower_band(c, &bands[i], !cut || weights <= c->l->m->target->sbuf_bytes / 4);

@@ -45,6 +45,7 @@ struct conv_block {
 struct conv_band {
 	int64_t n0, nn, r0, rows;
 	struct rows in, residual, out;
+	struct rows staged;	/* few channels: rows of the image that come with this band */
 };
 
 struct conv {
@@ -62,7 +63,7 @@ struct conv {
 	size_t num_blocks;
 	struct weight_group **loaded;	/* groups brought since the last time they were given up */
 	size_t num_loaded, cap_loaded;
-	struct conv_band *band;		/* at hand */
+	struct conv_band *bands, *band;	/* all of them, the one at hand */
 	struct conv_tile *tiles;	/* of the band at hand */
 	size_t num_tiles;
 	size_t at_once;			/* tiles that are accumulated at the same time */
@@ -84,6 +85,8 @@ uint8_t *conv_stationary(const struct conv *c, const struct conv_block *b,
 
 /* ---- lower_conv_band.c: what is in SBUF at once ---- */
 struct conv_band *conv_make_bands(struct conv *c, size_t *num, bool *cut);
+/* The rows of the image that @b needs and no band before it, for an input with few channels. */
+void conv_stage_band(struct conv *c, struct conv_band *b);
 void conv_bring_band(struct conv *c, struct conv_band *b);
 
 #endif

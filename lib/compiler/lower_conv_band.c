@@ -34,27 +34,71 @@ static void rows_under(const struct conv *c, int64_t r0, int64_t rows, int64_t *
 	*num = hi - lo;
 }
 
-/*
- * Where the copies of a band come from. The image may be across the host link, which is slow:
- * unless it is tiny, it crosses once and is copied inside SBUF.
- */
-struct source {
-	struct dram_view dram;
-	struct rows staged;	/* buf NULL: straight from @dram */
-	int64_t stride[4];
-};
-
-static struct source packed_source(struct conv *c, const struct conv_band *b)
+/* First and last + 1 row that @b needs and the band before it did not. */
+static void new_rows(const struct conv *c, const struct conv_band *b, int64_t *first, int64_t *last)
 {
-	struct source src = { .dram = lower_in_dram(c->l, ir_in(c->op, IR_CONV_X)) };
-	int64_t fs = nca_dtype_size(src.dram.dtype);
+	int64_t hi = (b->r0 + b->rows - 1) * c->win->stride[0] - c->geo.pad_before[0] +
+		     c->geo.reach[0];
+	int64_t lo = (b->r0 - 1) * c->win->stride[0] - c->geo.pad_before[0] + c->geo.reach[0];
 
-	lower_dense_strides(&c->x, fs, src.stride);
-	src.staged = (struct rows) { .s = c->x, .ncb = 1, .n0 = b->n0, .nn = b->nn };
-	rows_under(c, b->r0, b->rows, &src.staged.r0, &src.staged.rows);
-	if (c->x.c * b->nn * src.staged.rows * c->x.w * fs > SMALL_INPUT_BYTES)
-		lower_load_rows(c->l, &src.staged, &src.dram, src.stride, "input");
-	return src;
+	if (b->r0 == 0)
+		lo = -c->geo.pad_before[0];
+	*first = max64(0, min64(lo, c->x.h));
+	*last = max64(*first, min64(hi, c->x.h));
+}
+
+/*
+ * The image may be across the host link, which is slow: unless it is tiny, each row crosses once and
+ * is copied inside SBUF.
+ */
+void conv_stage_band(struct conv *c, struct conv_band *b)
+{
+	struct dram_view dram;
+	int64_t stride[4], last;
+
+	if (!c->packed)
+		return;
+	dram = lower_in_dram(c->l, ir_in(c->op, IR_CONV_X));
+	if (c->x.c * c->x.n * c->x.h * c->x.w * nca_dtype_size(dram.dtype) <= SMALL_INPUT_BYTES)
+		return;
+	b->staged = (struct rows) { .s = c->x, .ncb = 1, .n0 = b->n0, .nn = b->nn, .band = true };
+	new_rows(c, b, &b->staged.r0, &last);
+	b->staged.rows = last - b->staged.r0;
+	if (!b->staged.rows)
+		return;
+	mir_next_block(c->l->m);
+	lower_dense_strides(&c->x, nca_dtype_size(dram.dtype), stride);
+	lower_load_rows(c->l, &b->staged, &dram, stride, "input");
+}
+
+/* Rows [first, last) of the image into the copy for window row @k, whose row @at they become. */
+static void copy_rows(struct conv *c, const struct rows *in, int64_t k, int64_t at, int64_t first,
+		      int64_t last, const struct rows *from)
+{
+	int64_t es = c->l->elem, row_bytes = c->x.w * es, stride[4];
+	struct mir_mem dst = { .buf = in->buf, .space = MIR_SBUF, .dtype = c->l->dtype,
+			       .part = (uint8_t)(k * c->x.c), .offset = (uint64_t)(at * row_bytes),
+			       .stride = { 1, in->rows * row_bytes, 0, es } };
+	struct mir_mem src;
+	int64_t size[4] = { c->x.c, in->nn, 1, (last - first) * c->x.w };
+	struct dram_view dram;
+
+	if (first >= last)
+		return;
+	if (from) {
+		src = (struct mir_mem) { .buf = from->buf, .space = MIR_SBUF, .dtype = c->l->dtype,
+					 .offset = lower_rows_at(c->l, from, 0, in->n0, first, 0),
+					 .stride = { 1, from->rows * row_bytes, 0, es } };
+	} else {
+		dram = lower_in_dram(c->l, ir_in(c->op, IR_CONV_X));
+		lower_dense_strides(&c->x, nca_dtype_size(dram.dtype), stride);
+		src = lower_view_mem(&dram, (uint64_t)(in->n0 * stride[0] + first * stride[2]));
+		src.stride[0] = stride[1];
+		src.stride[1] = stride[0];
+		src.stride[3] = stride[3];
+	}
+	mir_dma(c->l->m, mir_load_engine(c->l->m, &src), &dst, &src, size,
+		nca_dtype_size(src.dtype), src.dtype != c->l->dtype, 0);
 }
 
 /*
@@ -63,9 +107,7 @@ static struct source packed_source(struct conv *c, const struct conv_band *b)
  */
 static void bring_packed(struct conv *c, struct conv_band *b)
 {
-	struct source from = packed_source(c, b);
-	int64_t es = c->l->elem, w = c->x.w, taps = c->win->kernel[0], row_bytes = w * es;
-	int64_t base = b->r0 * c->win->stride[0], head = 0, tail;
+	int64_t taps = c->win->kernel[0], base = b->r0 * c->win->stride[0], head = 0, tail;
 	struct rows *in = &b->in;
 
 	*in = (struct rows) { .s = c->x, .ncb = 1, .n0 = b->n0, .nn = b->nn, .r0 = base,
@@ -87,31 +129,21 @@ static void bring_packed(struct conv *c, struct conv_band *b)
 	zero_rows(c, in, tail, in->rows, c->x.c * taps);
 	for (int64_t k = 0; k < taps; k++) {
 		int64_t shift = base + k * c->win->dilation[0] - c->geo.pad_before[0];
-		int64_t first = max64(0, -shift), last = min64(in->rows, c->x.h - shift);
-		struct mir_mem dst = { .buf = in->buf, .space = MIR_SBUF, .dtype = c->l->dtype,
-				       .part = (uint8_t)(k * c->x.c),
-				       .stride = { 1, in->rows * row_bytes, 0, es } };
-		struct mir_mem src = { .buf = from.staged.buf, .space = MIR_SBUF,
-				       .stride = { 1, from.staged.rows * row_bytes, 0, es } };
-		int64_t size[4] = { c->x.c, in->nn, 1, (last - first) * w };
-		bool cast = false;
+		int64_t first = max64(0, shift), last = min64(c->x.h, in->rows + shift);
 
-		if (first >= last)
+		if (!b->staged.s.w) {
+			copy_rows(c, in, k, first - shift, first, last, NULL);
 			continue;
-		dst.offset = (uint64_t)(first * row_bytes);
-		if (from.staged.buf) {
-			src.offset = lower_rows_at(c->l, &from.staged, 0, in->n0, first + shift, 0);
-		} else {
-			src = lower_view_mem(&from.dram,
-					     (uint64_t)(in->n0 * from.stride[0] +
-							(first + shift) * from.stride[2]));
-			src.stride[0] = from.stride[1];
-			src.stride[1] = from.stride[0];
-			src.stride[3] = from.stride[3];
-			cast = from.dram.dtype != c->l->dtype;
 		}
-		mir_dma(c->l->m, NCA_ENGINE_SYNC, &dst, &src, size,
-			cast ? nca_dtype_size(from.dram.dtype) : (uint16_t)es, cast, 0);
+		/* What the bands before this one have brought is still there as far as it is needed. */
+		for (struct conv_band *p = b; p >= c->bands && p->n0 == b->n0; p--) {
+			int64_t lo = max64(first, p->staged.r0);
+			int64_t hi = min64(last, p->staged.r0 + p->staged.rows);
+
+			copy_rows(c, in, k, lo - shift, lo, hi, &p->staged);
+			if (p->staged.r0 <= first)
+				break;
+		}
 	}
 }
 
@@ -149,7 +181,8 @@ void conv_bring_band(struct conv *c, struct conv_band *b)
 static bool band_size(const struct conv *c, int64_t *images, int64_t *rows)
 {
 	struct ir_value *x = ir_in(c->op, IR_CONV_X), *res = ir_in(c->op, IR_CONV_RESIDUAL);
-	int64_t limit = (int64_t)lower_band_bytes(c->l->m->target), es = c->l->elem;
+	int64_t limit = (int64_t)lower_band_bytes(c->l->m->target) / (c->packed ? 2 : 1);
+	int64_t es = c->l->elem;
 	int64_t in_row = (c->packed ? c->x.w : ceil_div(c->x.c, NCA_PARTITIONS) * c->x.w) * es;
 	int64_t out_row = ceil_div(c->y.c, NCA_PARTITIONS) * c->y.w * es;
 	int64_t image_rows = c->packed ? (c->y.h - 1) * c->win->stride[0] + 1 : c->x.h;

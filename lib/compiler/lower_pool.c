@@ -161,11 +161,16 @@ static void pool_span(struct pool *p, const struct span *rs, const struct span *
 static void pool_rows(struct pool *p, const struct span *rs, size_t num_rs, const struct span *cs,
 		      size_t num_cs, int64_t r, int64_t rows)
 {
-	for (size_t i = 0; i < num_rs; i++) {
-		int64_t lo = max64(rs[i].lo, r), hi = min64(rs[i].hi, r + rows);
+	const struct ir_window *w = &p->op->attr.window;
 
-		for (size_t j = 0; lo < hi && j < num_cs; j++)
-			pool_span(p, &rs[i], &cs[j], lo, hi);
+	for (size_t i = 0; i < num_rs; i++) {
+		int64_t lo = max64(rs[i].lo, r), hi = min64(rs[i].hi, r + rows), step;
+
+		/* All columns of some rows before the next: what made them may still be at work. */
+		step = max64(1, MAX_ELEMENTS / (w->kernel[0] * w->kernel[1] * p->y.w));
+		for (; lo < hi; lo += step)
+			for (size_t j = 0; j < num_cs; j++)
+				pool_span(p, &rs[i], &cs[j], lo, min64(hi, lo + step));
 	}
 }
 

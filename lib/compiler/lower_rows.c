@@ -85,9 +85,9 @@ void lower_load_rows(struct lower *l, struct rows *r, const struct dram_view *fr
 			size[3] = r->rows * w;
 		}
 		/* Only what nobody writes may be read early. */
-		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(from->dtype),
+		mir_dma(l->m, mir_load_engine(l->m, &src), &dst, &src, size, nca_dtype_size(from->dtype),
 			from->dtype != l->dtype,
-			from->buf ? 0 : (uint64_t)(r->nn * r->rows * w * es));
+			from->buf || r->band ? 0 : (uint64_t)(r->nn * r->rows * w * es));
 	}
 }
 
@@ -205,6 +205,7 @@ void lower_finish_rows(struct lower *l, struct ir_value *v, const struct rows *r
 void lower_operand_rows(struct lower *l, struct ir_value *v, struct rows *r)
 {
 	if (lower_is_banded(l, v)) {
+		r->band = true;
 		lower_bring_rows(l, v, r);
 		return;
 	}

@@ -28,10 +28,11 @@ static struct mir_buf *new_buf(struct mir *m, enum mir_space space, uint64_t byt
 	b->bytes = bytes;
 	b->first = -1;
 	b->last = -1;
+	b->early = -1;
 	b->what = what;
 	b->next = m->bufs;
 	m->bufs = b;
-	m->num_bufs++;
+	b->id = (uint32_t)m->num_bufs++;
 	return b;
 }
 
@@ -347,6 +348,12 @@ enum nca_engine mir_store_engine(const struct mir *m)
 	return m->target->engine_ticks[NCA_ENGINE_GPSIMD] ? NCA_ENGINE_GPSIMD : NCA_ENGINE_SYNC;
 }
 
+enum nca_engine mir_load_engine(const struct mir *m, const struct mir_mem *src)
+{
+	return src->space == MIR_SLOT && !src->buf && src->slot == MIR_SLOT_WEIGHTS ?
+	       NCA_ENGINE_SYNC : mir_store_engine(m);
+}
+
 static void set_side(struct mir *m, struct mir_inst *i, struct nca_dma_side *side,
 		     const struct mir_mem *mem, const int64_t size[4], int64_t elem, bool cast,
 		     enum mir_field field)
@@ -382,6 +389,11 @@ static void set_side(struct mir *m, struct mir_inst *i, struct nca_dma_side *sid
 	add_ref(m, i, &ref);
 }
 
+static bool is_host(const struct mir_mem *mem)
+{
+	return mem->space == MIR_SLOT && !mem->buf && mem->slot >= MIR_SLOT_IO;
+}
+
 static void one_dma(struct mir *m, enum nca_engine engine, const struct mir_mem *dst,
 		    const struct mir_mem *src, const int64_t size[4], uint16_t elem, bool cast,
 		    uint64_t prefetch)
@@ -393,7 +405,8 @@ static void one_dma(struct mir *m, enum nca_engine engine, const struct mir_mem 
 		d->size[k] = (uint32_t)size[k];
 	d->elem = elem;
 	d->mode = cast ? NCA_DMA_CAST : NCA_DMA_COPY;
-	d->queue = NCA_DMA_SPREAD;
+	/* What crosses the host link is slow and must not hold up what comes from device memory. */
+	d->queue = is_host(dst) || is_host(src) ? (uint8_t)(m->target->dma_engines - 1) : NCA_DMA_SPREAD;
 	/* A cast's elements have a size of their own on each side. */
 	set_side(m, i, &d->dst, dst, size, cast ? nca_dtype_size(dst->dtype) : elem, cast, MIR_DST);
 	set_side(m, i, &d->src, src, size, cast ? nca_dtype_size(src->dtype) : elem, cast,

@@ -21,10 +21,12 @@ enum mir_space { MIR_SBUF, MIR_PSUM, MIR_SLOT };
 #define MIR_SLOT_IO 2		/* the inputs, then the outputs */
 
 struct mir_buf {
+	uint32_t id;
 	enum mir_space space;	/* MIR_SBUF, or MIR_SLOT for a piece of scratch memory */
 	uint64_t bytes;		/* SBUF: per partition */
 	uint64_t addr;
 	int64_t first, last;	/* positions in the linear order; first < 0: not used */
+	int64_t early;		/* block from which on its place is kept free for it */
 	const char *what;	/* for listings */
 	struct mir_buf *next;
 };
@@ -75,6 +77,7 @@ struct mir_inst {
 	uint32_t block;		/* the step of the program it belongs to */
 	bool prefetch;		/* a load that may move to an earlier block */
 	uint32_t prefetch_bytes;
+	uint8_t split;		/* DMA: partitions are dealt to this many queues; 0: spread */
 };
 
 struct mir {
@@ -170,9 +173,14 @@ void mir_dma_indexed(struct mir *m, enum nca_engine engine, const struct mir_mem
 		     uint16_t elem, int64_t table, bool scatter);
 /* The engine whose stream triggers stores: it has little else to do. */
 enum nca_engine mir_store_engine(const struct mir *m);
+/* The same for loads: those of weights wait for nothing but room, the others would hold them up. */
+enum nca_engine mir_load_engine(const struct mir *m, const struct mir_mem *src);
 
-/* Move prefetchable loads up to @budget bytes per partition ahead of their use. */
-void mir_prefetch(struct mir *m, uint64_t budget);
+/*
+ * Move prefetchable loads ahead of their use, with at most @limit bytes per partition in use.
+ * @slack: buffers get their place some time before they are written.
+ */
+void mir_prefetch(struct mir *m, uint64_t limit, bool slack);
 /* Addresses for every buffer; false if SBUF is too small, and then *culprit is where it did not
  * fit. */
 bool mir_allocate(struct mir *m, int64_t *culprit);

@@ -7,76 +7,164 @@
 
 #define SBUF_ALIGN 64u
 #define SCRATCH_ALIGN 4096u
+#define BLOCKS_EARLY 3
 
-/* Deals the instructions of a program into a new order, see mir_prefetch(). */
-struct dealer {
-	struct mir *m;
-	struct mir_inst *out;
-	size_t n;	/* dealt */
-	bool others;	/* some of them were no loads */
-	size_t load;	/* next load to deal */
-	size_t rest;	/* next of the others */
-	size_t reached; /* loads before it belong to blocks that have been dealt */
-	uint64_t ahead; /* bytes of loads dealt whose blocks have not */
+/* Bytes per partition of SBUF in use, block by block of the linear order. */
+struct usage {
+	size_t num_blocks;
+	uint64_t *live;		/* by block */
+	size_t *place;		/* of each load, by instruction: the block it moves to */
 };
 
-/* Loads in order, as long as their block is at most @block and what is ahead at most @budget. */
-static void deal_loads(struct dealer *d, uint64_t block, uint64_t budget)
+/* Block of an instruction; they do not descend along the linear order. */
+static void add_live(struct usage *u, size_t from, size_t to, uint64_t bytes)
 {
-	for (; d->load < d->m->num_insts; d->load++) {
-		const struct mir_inst *i = &d->m->inst[d->load];
-
-		if (!i->prefetch)
-			continue;
-		if (i->block > block || d->ahead + i->prefetch_bytes > budget)
-			return;
-		d->ahead += i->prefetch_bytes;
-		d->out[d->n++] = *i;
-	}
-}
-
-static void deal_rest(struct dealer *d, uint64_t block)
-{
-	const struct mir_inst *inst = d->m->inst;
-
-	for (; d->rest < d->m->num_insts && (inst[d->rest].prefetch || inst[d->rest].block <= block);
-	     d->rest++)
-		if (!inst[d->rest].prefetch) {
-			d->out[d->n++] = inst[d->rest];
-			d->others = true;
-		}
-	for (; d->reached < d->load && (!inst[d->reached].prefetch || inst[d->reached].block <= block);
-	     d->reached++)
-		if (inst[d->reached].prefetch)
-			d->ahead -= inst[d->reached].prefetch_bytes;
+	for (size_t k = from; k < to; k++)
+		u->live[k] += bytes;
 }
 
 /*
- * Loads of constant data may run ahead of their use. After each block, so many of them that what has
- * been loaded but not reached is at most @budget; in any case those of the block that comes next.
- * Nothing runs ahead of the first block that does something else: it brings the program's inputs,
- * which everything waits for.
+ * Buffers get their place before they are written, so that their writers do not wait for whoever had
+ * the place before: those that one operator leaves to others from the beginning of the operator
+ * before it on, the others some blocks.
  */
-void mir_prefetch(struct mir *m, uint64_t budget)
+static void start_early_blocks(struct mir *m)
 {
-	struct dealer d = { .m = m, .out = m->other };
-	size_t num_blocks = (size_t)m->block + 1, n;
+	int64_t *op_block = cc_new_n(m->cc, int64_t, (size_t)m->op_id + 2);
+	uint32_t *first_op = cc_new_n(m->cc, uint32_t, m->num_bufs + 1);
+
+	for (size_t i = 0; i <= m->op_id; i++)
+		op_block[i] = -1;
+	for (size_t i = 0; i < m->num_insts; i++) {
+		const struct mir_inst *in = &m->inst[i];
+		uint32_t op = in->in.op_id;
+
+		if (op_block[op] < 0 || (int64_t)in->block < op_block[op])
+			op_block[op] = in->block;
+		for (int r = 0; r < in->num_refs && !in->prefetch; r++) {
+			struct mir_buf *b = in->ref[r].buf;
+
+			if (!b)
+				continue;
+			if (!first_op[b->id]) {
+				first_op[b->id] = op + 1;
+				b->early = b->first > BLOCKS_EARLY ? b->first - BLOCKS_EARLY : 0;
+			} else if (first_op[b->id] != op + 1 && op_block[first_op[b->id] - 1] >= 0) {
+				uint32_t before = first_op[b->id] > 1 ? first_op[b->id] - 2 : 0;
+
+				if (op_block[before] >= 0 && op_block[before] < b->early)
+					b->early = op_block[before];
+			}
+		}
+	}
+}
+
+/* What a load that runs ahead brings has no place before. */
+static void forget_loaded(struct mir *m)
+{
+	for (size_t i = 0; i < m->num_insts; i++)
+		if (m->inst[i].prefetch && m->inst[i].ref[0].buf)
+			m->inst[i].ref[0].buf->early = m->inst[i].ref[0].buf->first;
+}
+
+static void find_usage(struct mir *m, struct usage *u, bool slack)
+{
+	for (struct mir_buf *b = m->bufs; b; b = b->next)
+		b->first = b->last = b->early = -1;
+	for (size_t i = 0; i < m->num_insts; i++)
+		for (int r = 0; r < m->inst[i].num_refs; r++) {
+			struct mir_buf *b = m->inst[i].ref[r].buf;
+			int64_t block = m->inst[i].block;
+
+			if (!b)
+				continue;
+			if (b->first < 0 || block < b->first)
+				b->first = block;
+			if (block > b->last)
+				b->last = block;
+			b->early = b->first;
+		}
+	if (slack) {
+		start_early_blocks(m);
+		forget_loaded(m);
+	}
+	for (struct mir_buf *b = m->bufs; b; b = b->next)
+		if (b->space == MIR_SBUF && b->first >= 0)
+			add_live(u, (size_t)b->early, (size_t)b->last + 1, b->bytes);
+}
+
+/*
+ * Each load as early as what it brings has room until it is needed, but not before a load that comes
+ * earlier in the same stream.
+ */
+static void place_loads(struct mir *m, struct usage *u, uint64_t limit)
+{
+	size_t earliest[NCA_ENGINES] = { 0 };
+
+	for (size_t i = 0; i < m->num_insts; i++) {
+		const struct mir_inst *in = &m->inst[i];
+		size_t at = in->block;
+
+		u->place[i] = at;
+		if (!in->prefetch)
+			continue;
+		while (at > earliest[in->engine] && u->live[at - 1] + in->prefetch_bytes <= limit)
+			at--;
+		add_live(u, at, in->block, in->prefetch_bytes);
+		u->place[i] = at;
+		earliest[in->engine] = at;
+	}
+}
+
+/*
+ * Loads of constant data may run ahead of their use, as far as no more than @limit bytes per partition
+ * of SBUF are in use at once. A load moves to the beginning of its new block.
+ */
+void mir_prefetch(struct mir *m, uint64_t limit, bool slack)
+{
+	struct usage u = { .num_blocks = (size_t)m->block + 1 };
+	size_t *count, n = 0;
 	struct mir_inst *old;
 
-	if (!d.out)
-		d.out = cc_new_n(m->cc, struct mir_inst, m->cap_insts + 1);
-	for (size_t b = 0; b < num_blocks; b++) {
-		deal_loads(&d, b, UINT64_MAX);
-		deal_rest(&d, b);
-		if (d.others)
-			deal_loads(&d, UINT64_MAX, budget);
-	}
-	n = d.n;
+	if (!m->other)
+		m->other = cc_new_n(m->cc, struct mir_inst, m->cap_insts + 1);
+	u.live = cc_new_n(m->cc, uint64_t, u.num_blocks);
+	u.place = cc_new_n(m->cc, size_t, m->num_insts + 1);
+	count = cc_new_n(m->cc, size_t, 2 * u.num_blocks + 1);
+	find_usage(m, &u, slack);
+	place_loads(m, &u, limit);
+	/* A stable sort by block, loads first; instructions keep the block they belong to. */
+	for (size_t i = 0; i < m->num_insts; i++)
+		count[2 * u.place[i] + !m->inst[i].prefetch + 1]++;
+	for (size_t k = 0; k < 2 * u.num_blocks; k++)
+		count[k + 1] += count[k];
+	for (size_t i = 0; i < m->num_insts; i++, n++)
+		m->other[count[2 * u.place[i] + !m->inst[i].prefetch]++] = m->inst[i];
 	cc_assert(m->cc, n == m->num_insts);
-	/* Tried with several budgets: the two arrays take turns. */
+	/* Tried with several limits: the two arrays take turns. */
 	old = m->inst;
-	m->inst = d.out;
+	m->inst = m->other;
 	m->other = old;
+}
+
+/* From blocks (mir_buf.early) to places in the linear order. */
+static void start_early(struct mir *m)
+{
+	int64_t *start = cc_new_n(m->cc, int64_t, (size_t)m->block + 1), next = (int64_t)m->num_insts;
+
+	for (size_t k = 0; k <= m->block; k++)
+		start[k] = -1;
+	for (size_t i = 0; i < m->num_insts; i++)
+		if (!m->inst[i].prefetch && start[m->inst[i].block] < 0)
+			start[m->inst[i].block] = (int64_t)i;
+	for (size_t k = (size_t)m->block + 1; k-- > 0;) {
+		if (start[k] < 0)
+			start[k] = next;
+		next = start[k];
+	}
+	for (struct mir_buf *b = m->bufs; b; b = b->next)
+		if (b->first >= 0 && b->early >= 0 && start[b->early] < b->first)
+			b->first = start[b->early];
 }
 
 static void find_lifetimes(struct mir *m)
@@ -94,6 +182,7 @@ static void find_lifetimes(struct mir *m)
 			b->last = (int64_t)i;
 		}
 	}
+	start_early(m);
 }
 
 static int by_size(const void *pa, const void *pb)

@@ -12,12 +12,15 @@
  * A wait is left out if what the stream already waited for implies it. That is what the clocks are
  * for: clock[a] is how many events of agent a (engine or channel) are known to have happened.
  */
+#include <nca/cost.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mir.h"
 
-#define MAX_CHANNELS 16
+#define MAX_CHANNELS 40
+#define MANY_INSTS 200000	/* so many that fewer channels must do */
+#define CHANNELS_AHEAD 3
 #define MAX_AGENTS (NCA_ENGINES + MAX_CHANNELS)
 #define NUM_BUCKETS 64
 
@@ -62,7 +65,8 @@ struct sched {
 	uint32_t clock[NCA_ENGINES][MAX_AGENTS];
 	uint32_t issued[MAX_AGENTS];	/* events so far, complete or not */
 	uint32_t last_dma[MAX_CHANNELS];
-	uint32_t next_channel;
+	uint32_t ahead;			/* channels of loads that run ahead, the first ones */
+	uint32_t next_channel[2], next_queue;
 
 	uint32_t *dep;			/* of the instruction at hand */
 	size_t num_deps, cap_deps;
@@ -188,21 +192,27 @@ static int latest_first(const void *pa, const void *pb)
 	return (a < b) - (a > b);
 }
 
-/* A channel whose last DMA is known to be complete here, or the one that was used longest ago. */
+/*
+ * A channel whose last DMA is known to be complete here, or the one that was used longest ago. Loads
+ * that run ahead have few channels, enough to keep the DMA engines busy: everything else queues up
+ * behind what is under way.
+ */
 static uint32_t pick_channel(struct sched *s, const struct mir_inst *inst)
 {
-	uint32_t c = s->next_channel;
+	uint32_t first = inst->prefetch ? 0 : s->ahead;
+	uint32_t num = inst->prefetch ? s->ahead : s->channels - s->ahead;
+	uint32_t *next = &s->next_channel[inst->prefetch], c = *next;
 
-	for (uint32_t k = 0; k < s->channels; k++) {
-		uint32_t a = NCA_ENGINES + (c + k) % s->channels;
+	for (uint32_t k = 0; k < num; k++) {
+		uint32_t a = NCA_ENGINES + first + (c + k) % num;
 
 		if (s->clock[inst->engine][a] >= s->issued[a]) {
-			c = (c + k) % s->channels;
+			c = (c + k) % num;
 			break;
 		}
 	}
-	s->next_channel = (c + 1) % s->channels;
-	return c;
+	*next = (c + 1) % num;
+	return first + c;
 }
 
 static void schedule_inst(struct sched *s, uint32_t n)
@@ -227,8 +237,9 @@ static void schedule_inst(struct sched *s, uint32_t n)
 		qsort(s->dep, s->num_deps, sizeof(*s->dep), latest_first);
 	for (size_t i = 0; i < s->num_deps; i++)
 		wait_for(s, n, s->dep[i]);
+	s->issued[agent] += inst->split ? inst->split : 1;
 	s->event[n].agent = (uint8_t)agent;
-	s->event[n].count = ++s->issued[agent];
+	s->event[n].count = s->issued[agent];
 	memcpy(snapshot, s->clock[inst->engine], s->agents * sizeof(*snapshot));
 	snapshot[agent] = s->event[n].count;
 }
@@ -244,6 +255,36 @@ static struct nca_inst *emit(struct cc *cc, struct mir_stream *st)
 static uint32_t sem_value(const struct sched *s, const uint32_t *signalled, uint32_t inst)
 {
 	return s->event[inst].agent < NCA_ENGINES ? signalled[inst] : s->event[inst].count;
+}
+
+static void advance_side(struct nca_dma_side *side, uint32_t rows)
+{
+	if (side->mem == NCA_MEM_SLOT)
+		side->offset += (uint64_t)((int64_t)rows * side->stride[0]);
+	else
+		side->part = (uint8_t)(side->part + (int64_t)rows * side->stride[0]);
+}
+
+/* A transfer whose rows are dealt to queues: @out becomes the first part, the others follow. */
+static void emit_split(struct sched *s, struct mir_stream *st, struct nca_inst *out, uint32_t n)
+{
+	struct nca_inst whole = *out;
+	uint32_t parts = s->m->inst[n].split, rows = whole.dma.size[0], at = 0;
+
+	for (uint32_t k = 0; k < parts; k++) {
+		uint32_t end = rows * (k + 1) / parts;
+
+		if (k) {
+			out = emit(s->m->cc, st);
+			*out = whole;
+			memset(out->wait, 0, sizeof(out->wait));
+		}
+		out->dma.queue = (uint8_t)(s->next_queue++ % (s->m->target->dma_engines - 1));
+		out->dma.size[0] = end - at;
+		advance_side(&out->dma.dst, at);
+		advance_side(&out->dma.src, at);
+		at = end;
+	}
 }
 
 /* The instruction with its waits; waits that do not fit go into NOPs before it. */
@@ -276,6 +317,52 @@ static void emit_inst(struct sched *s, struct mir_stream *st, const uint32_t *si
 		out->update[0] = (struct nca_update){ .sem = s->event[n].agent,
 						      .op = NCA_UPDATE_ADD,
 						      .value = 1 };
+	if (s->m->inst[n].split)
+		emit_split(s, st, out, n);
+}
+
+static bool reads_host(const struct mir_inst *i)
+{
+	return is_dma(i) && i->in.dma.src.mem == NCA_MEM_SLOT && i->in.dma.src.slot >= MIR_SLOT_IO;
+}
+
+/*
+ * While the program's inputs cross the host link they hold one DMA engine, and a transfer that is
+ * spread over all engines would wait for that one. What comes before the last of them in the linear
+ * order, and as many of the weights as arrive meanwhile, goes to the other engines by name.
+ */
+static void spare_host_queue(struct mir *m)
+{
+	const struct nca_target *t = m->target;
+	uint32_t others = t->dma_engines - 1;
+	unsigned __int128 link = 0;
+	size_t last = 0;
+
+	for (size_t i = 0; i < m->num_insts; i++) {
+		const struct nca_body_dma *d = &m->inst[i].in.dma;
+
+		if (!reads_host(&m->inst[i]))
+			continue;
+		link += (unsigned __int128)d->size[0] * d->size[1] * d->size[2] * d->size[3] *
+			d->elem * t->tick_hz * NCA_SLICES;
+		last = i;
+	}
+	link /= t->link_bw * t->slices_per_core;
+	for (size_t i = 0; i < m->num_insts && others && link; i++) {
+		const struct nca_body_dma *d = &m->inst[i].in.dma;
+
+		if (!is_dma(&m->inst[i]) || d->queue != NCA_DMA_SPREAD)
+			continue;
+		if (m->inst[i].prefetch) {
+			uint64_t ticks = nca_dma_ticks(t, d, others, t->slices_per_core) -
+					 t->dma_t0_ticks;
+
+			link = ticks < link ? link - ticks : 0;
+		} else if (i > last) {
+			continue;
+		}
+		m->inst[i].split = (uint8_t)(d->size[0] < others ? d->size[0] : others);
+	}
 }
 
 static struct sched *sched_new(struct mir *m)
@@ -286,6 +373,9 @@ static struct sched *sched_new(struct mir *m)
 	s->m = m;
 	s->channels = m->target->semaphores - NCA_ENGINES < MAX_CHANNELS ?
 		      m->target->semaphores - NCA_ENGINES : MAX_CHANNELS;
+	if (m->num_insts > MANY_INSTS && s->channels > 16)
+		s->channels = 16;
+	s->ahead = CHANNELS_AHEAD;
 	s->agents = NCA_ENGINES + s->channels;
 	s->sbuf.granule = (m->target->sbuf_bytes + NUM_BUCKETS - 1) / NUM_BUCKETS;
 	s->psum.granule = NCA_PSUM_BANK_BYTES;
@@ -316,6 +406,7 @@ struct mir_program *mir_schedule(struct mir *m)
 		 total[NCA_ENGINES] = { 0 };
 	struct nca_inst in;
 
+	spare_host_queue(m);
 	for (uint32_t n = 0; n < m->num_insts; n++)
 		schedule_inst(s, n);
 	for (uint32_t n = 0; n < m->num_insts; n++) {
