@@ -28,6 +28,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_io.c \
 	lower_map.c \
 	lower_matmul.c \
+	lower_matmul_int.c \
 	lower_move.c \
 	lower_norm.c \
 	lower_plan.c \
@@ -60,6 +61,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_ops.c \
 	onnx_pad.c \
 	onnx_parse.c \
+	onnx_quant.c \
 	onnx_reduce.c \
 	onnx_shape.c \
 	onnx_tensor.c \

@@ -290,6 +290,26 @@ static struct ir_type infer_gemm(struct ir_graph *g, const struct ir_op *op)
 	return t;
 }
 
+static struct ir_type infer_int_matmul(struct ir_graph *g, const struct ir_op *op)
+{
+	const struct ir_type *a = operand(g, op, 0), *b = operand(g, op, 1);
+	struct ir_type t;
+	int64_t k;
+
+	if (a->rank < 2 || b->rank < 2)
+		ir_unsupported(g, op, "operands of %d and %d dimensions are no matrices", a->rank,
+			       b->rank);
+	k = a->dim[a->rank - (op->attr.trans_a ? 2 : 1)];
+	if (k != b->dim[b->rank - 2])
+		ir_unsupported(g, op, "the left operand gives %" PRId64 " and the right one %" PRId64
+				      " as the inner dimension", k, b->dim[b->rank - 2]);
+	t = broadcast(g, op, a, b, 2);
+	t.dim[t.rank - 2] = a->dim[a->rank - (op->attr.trans_a ? 1 : 2)];
+	t.dim[t.rank - 1] = b->dim[b->rank - 1];
+	t.dtype = IR_DT_I32;
+	return t;
+}
+
 static struct ir_type infer_matmul(struct ir_graph *g, const struct ir_op *op)
 {
 	struct ir_type a = *float_operand(g, op, IR_GEMM_A), b = *float_operand(g, op, IR_GEMM_B), t;
@@ -434,6 +454,9 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		break;
 	case IR_GEMM:
 		t = infer_gemm(g, op);
+		break;
+	case IR_INT_MATMUL:
+		t = infer_int_matmul(g, op);
 		break;
 	case IR_MATMUL:
 		t = infer_matmul(g, op);

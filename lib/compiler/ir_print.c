@@ -158,6 +158,7 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 		fprintf(out, " alpha=%g beta=%g", (double)a->alpha, (double)a->beta);
 		/* fall through */
 	case IR_MATMUL:
+	case IR_INT_MATMUL:
 		fprintf(out, "%s%s", a->trans_a ? " trans_a" : "", a->trans_b ? " trans_b" : "");
 		break;
 	case IR_TRANSPOSE:

@@ -38,6 +38,9 @@ static void lower_op(struct lower *l, struct ir_op *op)
 	case IR_SOFTMAX:
 		lower_softmax(l, op);
 		break;
+	case IR_INT_MATMUL:
+		lower_matmul_int(l, op);
+		break;
 	case IR_REDUCE:
 		lower_reduce(l, op);
 		break;

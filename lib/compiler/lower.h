@@ -185,6 +185,7 @@ void lower_layer_norm(struct lower *l, struct ir_op *op);
 void lower_attention(struct lower *l, struct ir_op *op);
 void lower_softmax(struct lower *l, struct ir_op *op);
 void lower_matmul(struct lower *l, struct ir_op *op);
+void lower_matmul_int(struct lower *l, struct ir_op *op);
 void lower_reduce(struct lower *l, struct ir_op *op);
 void lower_map(struct lower *l, struct ir_op *op);
 void lower_reshape(struct lower *l, struct ir_op *op);

@@ -312,6 +312,7 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_reduce,
 	onnx_import_norm,
 	onnx_import_loss,
+	onnx_import_quant,
 };
 
 struct ir_value *onnx_import_node(struct onnx_node *n)
