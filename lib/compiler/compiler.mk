@@ -24,6 +24,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_conv_band.c \
 	lower_conv_plan.c \
 	lower_eltwise.c \
+	lower_f64.c \
 	lower_gather.c \
 	lower_io.c \
 	lower_map.c \
@@ -48,6 +49,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	mir_time_dma.c \
 	onnx_attr.c \
 	onnx_build.c \
+	onnx_cast.c \
 	onnx_eltwise.c \
 	onnx_gather.c \
 	onnx_graph.c \

@@ -126,6 +126,7 @@ struct ir_attrs {
 	int64_t fill_int;		/* TAKE of integers */
 	bool coerce_2d;			/* SOFTMAX before opset 13 */
 	bool allow_zero;		/* RESHAPE */
+	enum ir_dtype dtype;		/* RESHAPE: another floating type for the result, or NONE */
 	bool trans_a, trans_b;		/* GEMM, MATMUL */
 	float alpha, beta;		/* GEMM; ACTIVATE: alpha */
 	float epsilon;			/* BATCH_NORM, LAYER_NORM */

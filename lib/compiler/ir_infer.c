@@ -364,7 +364,7 @@ static struct ir_type infer_reshape(struct ir_graph *g, const struct ir_op *op)
 {
 	const struct ir_type *x = operand(g, op, IR_RESHAPE_X);
 	const struct ir_value *shape = ir_in(op, IR_RESHAPE_SHAPE);
-	struct ir_type t = { .dtype = x->dtype };
+	struct ir_type t = { .dtype = op->attr.dtype ? op->attr.dtype : x->dtype };
 	int64_t known = 1, total = ir_type_elements(x);
 	int free_dim = -1;
 
@@ -477,8 +477,7 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 		t = *float_operand(g, op, 0);
 		break;
 	case IR_IDENTITY:
-		t = op->onnx_type && !strcmp(op->onnx_type, "Cast") ? *float_operand(g, op, 0) :
-								      *operand(g, op, 0);
+		t = *operand(g, op, 0);
 		break;
 	case IR_SOFTMAX:
 		t = *float_operand(g, op, 0);

@@ -2,15 +2,14 @@
 /*
  * Inputs and outputs of the program lie in the host's memory in the model's element types. Types that
  * the device has are read and written where they are, by transfers that cast. 64-bit integers are
- * halved and doubled here.
+ * halved and doubled here, float64 is in lower_f64.c.
  */
-#include "lower.h"
+#include "lower_wide.h"
 
 #define CHUNK 2048	/* 64-bit elements per partition at once */
 
 /* The type of the host's elements as a transfer sees them; of 64-bit integers, one half. */
-static uint8_t host_dtype(struct lower *l, const struct ir_value *v, const char *what,
-			  const char *name)
+static uint8_t host_dtype(struct lower *l, const struct ir_value *v)
 {
 	switch (v->type.dtype) {
 	case IR_DT_F32:
@@ -20,10 +19,7 @@ static uint8_t host_dtype(struct lower *l, const struct ir_value *v, const char 
 	case IR_DT_BF16:
 		return NCA_BF16;
 	case IR_DT_F64:
-		cc_fail(l->cc, ACCELCC_BAD_INPUT,
-			"%s '%.120s' has element type float64, which the device does not have; export "
-			"the model in float32",
-			what, name ? name : "");
+		return NCA_INT32;	/* moved as words */
 	default:
 		return lower_dtype(l, v);
 	}
@@ -31,60 +27,53 @@ static uint8_t host_dtype(struct lower *l, const struct ir_value *v, const char 
 
 static bool is_wide(const struct ir_value *v)
 {
-	return ir_is_int(v->type.dtype) && ir_dtype_size(v->type.dtype) == 8;
+	return ir_dtype_size(v->type.dtype) == 8;
 }
 
-/* @n 64-bit integers, some in each of @parts partitions, from one of the two memories to the other. */
-struct wide {
-	struct lower *l;
-	struct dram_view host, device;
-	bool is_signed;
-	int64_t at, parts, each;
-};
-
-static void move(const struct wide *w, const struct dram_view *view, struct mir_buf *buf,
-		 int64_t words, bool load)
+struct mir_tile wide_tile(const struct wide *w, struct mir_buf *buf, uint64_t offset,
+			  int64_t stride)
 {
-	int64_t size[4] = { w->parts, 1, 1, w->each * words };
-	struct mir_mem mem = lower_view_mem(view, (uint64_t)(w->at * words * 4));
-	struct mir_mem sbuf = { .buf = buf, .space = MIR_SBUF, .stride = { 1, 0, 0, 4 } };
+	return mir_shape(mir_sbuf_tile(buf, offset, w->host.dtype, w->parts), 1, 1, w->each, 0, 0,
+			 stride);
+}
 
-	mem.stride[0] = w->each * words * 4;
-	mem.stride[3] = 4;
+void wide_move(const struct wide *w, const struct dram_view *view, struct mir_buf *buf,
+	       int64_t words, bool load)
+{
+	int64_t elem = nca_dtype_size(view->dtype), size[4] = { w->parts, 1, 1, w->each * words };
+	/* Only floating types differ: FP32 here, what --precision says there. */
+	bool cast = elem != 4;
+	struct mir_mem mem = lower_view_mem(view, (uint64_t)(w->at * words * elem));
+	struct mir_mem sbuf = { .buf = buf, .space = MIR_SBUF,
+				.dtype = cast ? NCA_FP32 : view->dtype, .stride = { 1, 0, 0, 4 } };
+
+	mem.stride[0] = w->each * words * elem;
+	mem.stride[3] = elem;
 	mir_dma(w->l->m, load ? NCA_ENGINE_SYNC : mir_store_engine(w->l->m), load ? &sbuf : &mem,
-		load ? &mem : &sbuf, size, 4, false, 0);
+		load ? &mem : &sbuf, size, (uint16_t)(load ? elem : 4), cast, 0);
 }
 
 static void narrow(const struct wide *w)
 {
 	struct mir *m = w->l->m;
-	uint8_t dtype = w->device.dtype;
 	struct mir_buf *pairs = mir_sbuf(m, (uint64_t)w->each * 8, "64-bit integers");
 	struct mir_buf *words = mir_sbuf(m, (uint64_t)w->each * 4, "integers");
-	struct mir_tile from = mir_shape(mir_sbuf_tile(pairs, 0, dtype, w->parts), 1, 1, w->each, 0,
-					 0, 2);
-	struct mir_tile to = mir_shape(mir_sbuf_tile(words, 0, dtype, w->parts), 1, 1, w->each, 0,
-				       0, 1);
+	struct mir_tile from = wide_tile(w, pairs, 0, 2), to = wide_tile(w, words, 0, 1);
 	struct mir_ew copy = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_COPY, .dst = &to,
 			       .src0 = &from };
 
-	move(w, &w->host, pairs, 2, true);
+	wide_move(w, &w->host, pairs, 2, true);
 	mir_elementwise(m, &copy);
-	move(w, &w->device, words, 1, false);
+	wide_move(w, &w->device, words, 1, false);
 }
 
 static void widen(const struct wide *w)
 {
 	struct mir *m = w->l->m;
-	uint8_t dtype = w->device.dtype;
 	struct mir_buf *pairs = mir_sbuf(m, (uint64_t)w->each * 8, "64-bit integers");
 	struct mir_buf *words = mir_sbuf(m, (uint64_t)w->each * 4, "integers");
-	struct mir_tile from = mir_shape(mir_sbuf_tile(words, 0, dtype, w->parts), 1, 1, w->each, 0,
-					 0, 1);
-	struct mir_tile low = mir_shape(mir_sbuf_tile(pairs, 0, dtype, w->parts), 1, 1, w->each, 0,
-					0, 2);
-	struct mir_tile high = mir_shape(mir_sbuf_tile(pairs, 4, dtype, w->parts), 1, 1, w->each,
-					 0, 0, 2);
+	struct mir_tile from = wide_tile(w, words, 0, 1), low = wide_tile(w, pairs, 0, 2);
+	struct mir_tile high = wide_tile(w, pairs, 4, 2);
 	struct mir_ew copy = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_COPY, .dst = &low,
 			       .src0 = &from };
 	struct mir_ew sign = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_SCALAR,
@@ -92,10 +81,10 @@ static void widen(const struct wide *w)
 			       .op0 = w->is_signed ? NCA_ALU_SAR : NCA_ALU_SHR,
 			       .s0 = { .kind = MIR_S_INT, .integer = w->is_signed ? 31 : 32 } };
 
-	move(w, &w->device, words, 1, true);
+	wide_move(w, &w->device, words, 1, true);
 	mir_elementwise(m, &copy);
 	mir_elementwise(m, &sign);
-	move(w, &w->host, pairs, 2, false);
+	wide_move(w, &w->host, pairs, 2, false);
 }
 
 static void convert(struct wide *w, int64_t n, void (*chunk)(const struct wide *w))
@@ -117,14 +106,17 @@ void lower_input(struct lower *l, size_t i)
 	struct wide w = { .l = l };
 
 	*d = (struct dram_view) { .valid = true, .slot = (uint16_t)(MIR_SLOT_IO + i),
-				  .dtype = host_dtype(l, v, "input", v->name) };
+				  .dtype = host_dtype(l, v) };
 	if (!is_wide(v))
 		return;
 	w.host = *d;
 	d->slot = MIR_SLOT_SCRATCH;
 	d->buf = mir_scratch(l->m, (uint64_t)ir_type_elements(&v->type) * 4, v->name);
+	if (v->type.dtype == IR_DT_F64)
+		d->dtype = NCA_FP32;
 	w.device = *d;
-	convert(&w, ir_type_elements(&v->type), narrow);
+	convert(&w, ir_type_elements(&v->type),
+		v->type.dtype == IR_DT_F64 ? wide_narrow_f64 : narrow);
 }
 
 /* Row-major bytes survive a reshape, so the bytes of @v are those of what was reshaped. */
@@ -149,17 +141,19 @@ static void copy_dram(struct lower *l, const struct dram_view *from, const struc
 
 void lower_output(struct lower *l, size_t i)
 {
-	struct ir_value *v = unreshaped(l->g->outputs[i]);
+	const struct ir_value *out = l->g->outputs[i];	/* has the element type, */
+	struct ir_value *v = unreshaped(l->g->outputs[i]);	/* and this the elements */
 	struct dram_view to = { .valid = true,
-				.dtype = host_dtype(l, v, "output", l->g->output_names[i]),
+				.dtype = host_dtype(l, out),
 				.slot = (uint16_t)(MIR_SLOT_IO + l->g->num_inputs + i) };
 	struct dram_view from;
 
-	if (is_wide(v)) {
+	if (is_wide(out)) {
 		struct wide w = { .l = l, .host = to, .device = lower_in_dram(l, v),
-				  .is_signed = v->type.dtype == IR_DT_I64 };
+				  .is_signed = out->type.dtype == IR_DT_I64 };
 
-		convert(&w, ir_type_elements(&v->type), widen);
+		convert(&w, ir_type_elements(&v->type),
+			out->type.dtype == IR_DT_F64 ? wide_widen_f64 : widen);
 		return;
 	}
 	if (l->homes[v->id].sbuf) {
@@ -169,4 +163,3 @@ void lower_output(struct lower *l, size_t i)
 	from = lower_in_dram(l, v);
 	copy_dram(l, &from, &to, ir_type_elements(&v->type));
 }
-

@@ -266,18 +266,6 @@ static struct ir_value *import_mean(struct onnx_node *n)
 				with_scalars(n, sum, NCA_ALU_DIV, (float)n->num_in, NCA_ALU_NONE, 0.0f);
 }
 
-/* To float32, of float32 or of integer constants: exporters put it in front of bounds. */
-static struct ir_value *import_cast(struct onnx_node *n)
-{
-	int64_t to = 0;
-
-	need_inputs(n, 1, 1);
-	onnx_attr_int(n, "to", &to);
-	if (to != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
-		onnx_node_fail(n, "tensors can only be cast to float32");
-	return append(n, IR_IDENTITY, 1, as_f32(n, n->in[0]), NULL)->out;
-}
-
 /* Bounds are attributes before opset 11, optional operands since. */
 static struct ir_value *import_clip(struct onnx_node *n)
 {
@@ -373,7 +361,6 @@ static const struct {
 	const char *type;
 	struct ir_value *(*import)(struct onnx_node *n);
 } composed[] = {
-	{ "Cast", import_cast },
 	{ "Clip", import_clip },
 	{ "Gelu", import_gelu },
 	{ "HardSigmoid", import_hard_sigmoid },

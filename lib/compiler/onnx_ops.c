@@ -306,6 +306,7 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_elementwise,
 	onnx_import_logic,
 	onnx_import_math,
+	onnx_import_cast,
 	onnx_import_gather,
 	onnx_import_move,
 	onnx_import_shape,

@@ -103,6 +103,7 @@ struct ir_value *pass_reshape(struct ir_graph *g, const struct ir_op *from, stru
 {
 	int64_t rank = type->rank, *dims = cc_new_n(g->cc, int64_t, (size_t)rank + 1);
 	struct ir_type shape_type = ir_type_make(IR_DT_I64, 1, &rank);
+	struct ir_attrs attr = { .dtype = IR_DT_NONE };
 	struct ir_value *in[2];
 
 	if (ir_type_equal(&x->type, type))
@@ -110,5 +111,6 @@ struct ir_value *pass_reshape(struct ir_graph *g, const struct ir_op *from, stru
 	memcpy(dims, type->dim, (size_t)rank * sizeof(*dims));
 	in[IR_RESHAPE_X] = x;
 	in[IR_RESHAPE_SHAPE] = ir_const_i64(g, NULL, &shape_type, dims);
-	return pass_op(g, IR_RESHAPE, from, 2, in, NULL, before)->out;
+	attr.dtype = type->dtype != x->type.dtype ? type->dtype : IR_DT_NONE;
+	return pass_op(g, IR_RESHAPE, from, 2, in, &attr, before)->out;
 }

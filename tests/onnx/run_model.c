@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
-#include <poll.h>
+#include <float.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,10 +102,46 @@ static bool type_is(uint32_t ncx, const char *npy)
 		{ NCX_T_BOOL, "b1" },
 	};
 
+	/* The suite keeps the bits of bfloat16 in files of 16-bit integers. */
+	if (ncx == NCX_T_BF16 && !strcmp(npy, "u2"))
+		return true;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (types[i].ncx == ncx)
 			return !strcmp(types[i].npy, npy);
 	return false;
+}
+
+/* What accelctl run refuses with exit code 6: 64-bit values that do not fit into 32. */
+static bool in_range(struct model *m, const char *name, const struct npy *t, const char *target)
+{
+	char text[300];
+
+	for (size_t i = 0; i < t->elements && t->type[1] == '8'; i++) {
+		int64_t v = ((const int64_t *)t->data)[i];
+		double d = ((const double *)t->data)[i];
+
+		if (t->type[0] == 'f' ? !isfinite(d) || fabs(d) <= (double)FLT_MAX :
+		    t->type[0] == 'i' ? v >= INT32_MIN && v <= INT32_MAX :
+					v >= 0 && v <= UINT32_MAX)
+			continue;
+		snprintf(text, sizeof(text), "input '%.100s' has values in its data that do not fit into "
+			 "32 bits; accelctl run refuses them", name);
+		return judge(m, REFUSED, target, text);
+	}
+	return true;
+}
+
+/* The suite's data for the operand whose type CastLike takes are one element, whatever its shape is. */
+static void repeat(struct npy *t, size_t n)
+{
+	size_t elem = (size_t)(t->type[1] - '0');
+	uint8_t *data = malloc(n * elem);
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(data + i * elem, t->data, elem);
+	free(t->data);
+	t->data = data;
+	t->elements = n;
 }
 
 /* File i belongs to the i-th input of the model; the program may have fewer of them. */
@@ -122,7 +159,11 @@ static bool read_inputs(struct model *m, int set, struct sim_run *run, const cha
 		data_path(m, set, "input", i, path, sizeof(path));
 		if (!tensor_pb_read(path, &t))
 			return judge(m, WRONG, target, "an input cannot be read");
+		if (t.elements == 1)
+			repeat(&t, run->in[k].elements);
 		run->in[k].data = t.data;
+		if (!in_range(m, run->in[k].name, &t, target))
+			return false;
 		if (!type_is(run->in[k].type, t.type) || t.elements != run->in[k].elements)
 			return judge(m, WRONG, target, "an input has another type or size");
 	}
@@ -144,7 +185,7 @@ static bool check_outputs(struct model *m, int set, const struct sim_run *run, c
 			free(t.data);
 			return judge(m, WRONG, target, text);
 		}
-		same = tensors_agree(t.type, run->out[i].data, t.data, t.elements, why,
+		same = tensors_agree(run->out[i].type == NCX_T_BF16 ? "B2" : t.type, run->out[i].data, t.data, t.elements, why,
 				     sizeof(why));
 		free(t.data);
 		if (!same) {

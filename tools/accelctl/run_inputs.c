@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <nca/ncx.h>
 
 #include "printer.h"
 #include "run.h"
@@ -81,6 +85,29 @@ static enum ctl_exit fit(struct ctl_run_job *job, struct ctl_run_input *in, cons
 	return CTL_OK;
 }
 
+/* Tensors with 64-bit elements are computed with 32: what would not survive that is refused. */
+static enum ctl_exit check_range(const struct ctl_run_input *in, const char *path)
+{
+	uint32_t type = in->tensor.type;
+
+	if (type != NCX_T_INT64 && type != NCX_T_UINT64 && type != NCX_T_FP64)
+		return CTL_OK;
+	for (uint64_t i = 0; i < in->tensor.elements; i++) {
+		double v = ctl_tensor_value(type, in->tensor.data, i);
+		bool fits = type == NCX_T_INT64 ? v >= INT32_MIN && v <= INT32_MAX :
+			    type == NCX_T_UINT64 ? v <= UINT32_MAX :
+						   !isfinite(v) || fabs(v) <= (double)FLT_MAX;
+
+		if (!fits)
+			return ctl_error(CTL_BAD_INPUT,
+					 "%s has the value %.17g at element %llu, and the device computes input "
+					 "'%s' (%s) with 32 bits, where it does not fit",
+					 path, v, (unsigned long long)i, in->info.name,
+					 ctl_type_name(type));
+	}
+	return CTL_OK;
+}
+
 static enum ctl_exit read_one(struct ctl_run_job *job, const char *assignment)
 {
 	struct ctl_run_input *in;
@@ -102,6 +129,8 @@ static enum ctl_exit read_one(struct ctl_run_job *job, const char *assignment)
 		ret = ctl_tensor_read(&in->tensor, path);
 		if (!ret)
 			ret = fit(job, in, path);
+		if (!ret)
+			ret = check_range(in, path);
 	}
 	free(name);
 	return ret;
