@@ -17,6 +17,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	ir_move.c \
 	ir_print.c \
 	ir_verify.c \
+	ir_view.c \
 	lower.c \
 	lower_attention.c \
 	lower_attention_out.c \
@@ -68,6 +69,8 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_shape.c \
 	onnx_tensor.c \
 	pass.c \
+	pass_attention.c \
+	pass_attention_match.c \
 	pass_canonicalize.c \
 	pass_fold_affine.c \
 	pass_fold_constants.c \

@@ -10,6 +10,8 @@ static void print_part(const char *name, const struct ir_attention_part *p, FILE
 	for (int i = 0; i < IR_ATTENTION_BATCHES; i++)
 		if (p->batch[i])
 			fprintf(out, "+%" PRId64 "b%d", p->batch[i], i);
+	if (p->head_pixel)
+		fprintf(out, "+%" PRId64 "h", p->head_pixel);
 	fputs("}", out);
 }
 

@@ -5,7 +5,7 @@
  * Queries, keys and values are parts of tensors whose last dimension is the channels, wherever the
  * model's reshapes, transposes and splits take them from: head h of batch (i, j, k) has channels
  * @channel + h * @head .. of pixels @pixel + i * batch[0] + j * batch[1] + k * batch[2] + t * @token,
- * where pixels count all dimensions but the last, row-major. The result is described the same way.
+ * where pixels count all dimensions but the last, row-major; or heads are @head_pixel apart. The result is described the same way.
  */
 #ifndef IR_ATTENTION_H
 #define IR_ATTENTION_H
@@ -16,7 +16,7 @@
 
 struct ir_attention_part {
 	int64_t channel, head;
-	int64_t pixel, token, batch[IR_ATTENTION_BATCHES];
+	int64_t pixel, token, head_pixel, batch[IR_ATTENTION_BATCHES];
 };
 
 struct ir_attention {

@@ -34,7 +34,7 @@ int64_t attention_pixel(const struct attention *t, const struct attention_side *
 			const struct attention_unit *u, int64_t token)
 {
 	const struct ir_attention_part *p = s->part;
-	int64_t pixel = p->pixel + token * p->token;
+	int64_t pixel = p->pixel + token * p->token + u->head * p->head_pixel;
 
 	for (int i = 0; i < IR_ATTENTION_BATCHES; i++)
 		pixel += u->batch[i] * p->batch[i];

@@ -10,6 +10,7 @@ static const struct pass {
 } passes[] = {
 	{ "infer-shapes", pass_infer_shapes, false },
 	{ "fold-constants", pass_fold_constants, false },
+	{ "fuse-attention", pass_fuse_attention, true },
 	{ "canonicalize", pass_canonicalize, false },
 	{ "eliminate-reshapes", pass_eliminate_reshapes, false },
 	{ "fold-affine", pass_fold_affine, false },
@@ -24,8 +25,18 @@ static const struct pass {
 const char *const *pass_names(void)
 {
 	static const char *const names[] = {
-		"read", "infer-shapes", "fold-constants", "canonicalize", "eliminate-reshapes",
-		"fold-affine", "fuse-epilogues", "fuse-maps", "remove-dead", "assign-layouts", NULL,
+		"read",
+		"infer-shapes",
+		"fold-constants",
+		"fuse-attention",
+		"canonicalize",
+		"eliminate-reshapes",
+		"fold-affine",
+		"fuse-epilogues",
+		"fuse-maps",
+		"remove-dead",
+		"assign-layouts",
+		NULL,
 	};
 
 	_Static_assert(sizeof(names) / sizeof(names[0]) == NUM_PASSES + 2, "every pass is listed");
