@@ -129,6 +129,45 @@ def elementwise():
     yield "bands_div_channels", Fn(lambda x: x / torch.tensor([2., 3., 5.]).view(3, 1, 1)), [(2, 3, 200, 160)]
 
 
+class Attention(nn.Module):
+    """Heads as BERT cuts them, or from one projection as GPT-2 does, with or without a mask."""
+
+    def __init__(self, width, heads, joint=False, causal=0):
+        super().__init__()
+        self.heads, self.width, self.joint = heads, width, joint
+        self.qkv = nn.ModuleList([nn.Linear(width, 3 * width)] if joint else [nn.Linear(width, width) for _ in range(3)])
+        self.out = nn.Linear(width, width)
+        self.register_buffer("causal", torch.tril(torch.ones(causal, causal, dtype=torch.bool)))
+
+    def forward(self, x, mask=None):
+        parts = self.qkv[0](x).split(self.width, 2) if self.joint else [p(x) for p in self.qkv]
+        q, k, v = (p.view(*x.shape[:2], self.heads, -1).permute(0, 2, 1, 3) for p in parts)
+        scores = torch.matmul(q, k.transpose(-1, -2)) / (self.width // self.heads) ** 0.5
+        if self.causal.numel():
+            scores = torch.where(self.causal, scores, torch.full([], -1e4))
+        if mask is not None:
+            scores = scores + (1 - mask.view(mask.shape[0], 1, 1, -1)) * -10000.0
+        y = torch.matmul(F.softmax(scores, dim=-1), v)
+        return self.out(y.permute(0, 2, 1, 3).contiguous().view(x.shape))
+
+
+def transformers():
+    yield "attention", Attention(128, 2), [(2, 33, 128)]
+    yield "attention_tokens", Attention(128, 4, joint=True), [(1, 197, 128)]
+    yield "attention_long", Attention(64, 1), [(1, 530, 64)]
+    yield "attention_heads_odd", Attention(60, 3), [(2, 14, 60)]
+    yield "attention_heads_wide", Attention(400, 2), [(1, 9, 400)]
+    yield "attention_heads_96", Attention(384, 4), [(1, 30, 384)]
+    yield "attention_mask", Fn(lambda a, x, m: a(x, m > 0), Attention(96, 3)), [(2, 33, 96), (2, 33)]
+    yield "attention_causal", Attention(128, 2, joint=True, causal=40), [(2, 40, 128)]
+    yield "attention_bias", Fn(lambda b, q, k, v: F.softmax(q @ k.transpose(-1, -2) * 0.2 + b.weight.view(1, 3, 17, 19) +
+                                                            torch.linspace(-1, 1, 2 * 19).view(2, 1, 1, 19), -1) @ v,
+                               nn.Linear(17, 57)), [(2, 3, 17, 24), (2, 3, 19, 24), (2, 3, 19, 40)]
+    # Keys and values of one head for all.
+    yield "attention_shared", Fn(lambda q, k, v: F.softmax(q @ k.transpose(-1, -2), -1) @ v), \
+        [(2, 3, 17, 24), (2, 1, 19, 24), (2, 1, 19, 40)]
+
+
 class Node(nn.Module):
     """One ONNX node that the exporter would write as several, or another way."""
 
@@ -236,6 +275,7 @@ def models():
         [(1, 3, 12, 12)]
     yield "reshape_in", Fn(lambda l, x: l(x.reshape(4, 30)), nn.Linear(30, 20)), [(2, 60)]
     yield "input_as_output", Fn(lambda x: (x.reshape(6, 4), F.relu(x))), [(2, 12)]
+    yield from transformers()
     yield from elementwise()
     yield from nodes()
     # Only for its device time: weights and activations of a real size.
