@@ -158,7 +158,7 @@ def transformers():
     yield "attention_heads_odd", Attention(60, 3), [(2, 14, 60)]
     yield "attention_heads_wide", Attention(400, 2), [(1, 9, 400)]
     yield "attention_heads_96", Attention(384, 4), [(1, 30, 384)]
-    yield "attention_mask", Fn(lambda a, x, m: a(x, m > 0), Attention(96, 3)), [(2, 33, 96), (2, 33)]
+    yield "attention_mask", Fn(lambda a, x, m: a(x, torch.clamp(torch.sign(m + 1), 0, 1)), Attention(96, 3)), [(2, 33, 96), (2, 33)]
     yield "attention_causal", Attention(128, 2, joint=True, causal=40), [(2, 40, 128)]
     yield "attention_bias", Fn(lambda b, q, k, v: F.softmax(q @ k.transpose(-1, -2) * 0.2 + b.weight.view(1, 3, 17, 19) +
                                                             torch.linspace(-1, 1, 2 * 19).view(2, 1, 1, 19), -1) @ v,
