@@ -21,7 +21,7 @@
 #define QUEUE_AGENT	NCA_ENGINES
 #define SPREAD_AGENT	(QUEUE_AGENT + MAX_DMA_ENGINES)
 #define AGENTS		64u
-#define HISTORY		64u	/* updates of a semaphore that are told apart */
+#define HISTORY		2048u	/* updates of a semaphore that are told apart */
 
 struct clock {
 	uint32_t read[AGENTS], write[AGENTS];
@@ -217,25 +217,40 @@ static bool follows(const struct stamp *b, const struct stamp *a)
 static void wait_over(struct checker *c, struct clock *k, const struct nca_wait *w)
 {
 	const struct semaphore *s = &c->sem[w->sem];
-	int64_t need = (int64_t)w->value + s->taken - s->base, total = 0;
+	int64_t need = (int64_t)w->value + s->taken - s->base, before = 0;
+	uint32_t latest = NO_STAMP;
 
 	if (s->has_set)
 		learn(c, k, s->set_stamp);
 	for (uint32_t i = 0; i < s->len; i++)
-		total += s->update[i].amount > 0 ? s->update[i].amount : 0;
-	for (uint32_t i = 0; i < s->len; i++) {
+		before += s->update[i].amount > 0 ? s->update[i].amount : 0;
+	/* From the latest on, so that what it followed from need not be looked at. */
+	for (uint32_t i = s->len; i-- > 0;) {
 		uint32_t stamp = s->update[i].stamp;
-		int64_t without = total;
+		int64_t without;
 
-		if (stamp == NO_STAMP)
+		before -= s->update[i].amount > 0 ? s->update[i].amount : 0;
+		if (stamp == NO_STAMP ||
+		    (latest != NO_STAMP && follows(&c->stamp[latest], &c->stamp[stamp])))
+			continue;
+		if (w->cond == NCA_WAIT_EQ) {
+			learn(c, k, stamp);
+			continue;
+		}
+		if (s->update[i].amount <= 0 || before >= need)
 			continue;
 		/* The most there can be if neither this update nor what follows from it were made. */
-		for (uint32_t j = i; j < s->len; j++)
-			if (s->update[j].stamp != NO_STAMP && s->update[j].amount > 0 &&
-			    follows(&c->stamp[s->update[j].stamp], &c->stamp[stamp]))
-				without -= s->update[j].amount;
-		if (w->cond == NCA_WAIT_EQ || (s->update[i].amount > 0 && without < need))
-			learn(c, k, stamp);
+		without = before;
+		for (uint32_t j = i + 1; j < s->len && without < need; j++)
+			if (s->update[j].amount > 0 &&
+			    (s->update[j].stamp == NO_STAMP ||
+			     !follows(&c->stamp[s->update[j].stamp], &c->stamp[stamp])))
+				without += s->update[j].amount;
+		if (without >= need)
+			continue;
+		learn(c, k, stamp);
+		if (latest == NO_STAMP)
+			latest = stamp;
 	}
 }
 
