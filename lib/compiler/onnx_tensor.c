@@ -75,7 +75,8 @@ static const float *read_f32(struct cc *cc, const struct source *s)
 		if (n && bytes && (uintptr_t)bytes % sizeof(float) == 0)
 			return (const float *)(const void *)bytes;
 		out = cc_new_n(cc, float, n + 1);
-		memcpy(out, bytes ? (const void *)bytes : s->t->float_data, n * 4);
+		if (n)	/* without values there is no array either */
+			memcpy(out, bytes ? (const void *)bytes : s->t->float_data, n * 4);
 		return out;
 	case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
 		bytes = raw(cc, s, 8);
