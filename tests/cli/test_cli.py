@@ -431,6 +431,16 @@ class OtherPrograms(unittest.TestCase):
             for word in ("OPERATOR", "RESOURCE", "perfect overlap", "(Conv)", "waited"):
                 self.assertIn(word, text)
 
+    def test_accelcc_output_is_no_file(self):
+        """A pipe is written to, and is still one afterwards; so would /dev/null be."""
+        fifo, model = WORK / "cc.fifo", DIGITS / "digits.onnx"
+        os.mkfifo(fifo)
+        reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE)
+        self.code(0, "accelcc", model, "-o", fifo)
+        self.assertEqual(reader.communicate(timeout=60)[0][:4], b"\x7fELF")
+        self.assertTrue(fifo.is_fifo())
+        self.code(1, "accelcc", model, "-o", WORK)
+
     def test_accelcc_truncated(self):
         whole = (DIGITS / "digits.onnx").read_bytes()
         f = WORK / "cut.onnx"

@@ -5,6 +5,7 @@
 #include <json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "accelcc.h"
@@ -112,14 +113,30 @@ static const char *stem(const char *path, char *buf, size_t size)
 	return buf;
 }
 
-/* The file appears under its name only when it is complete. */
+static bool write_open(FILE *f, const uint8_t *data, size_t size)
+{
+	bool ok = fwrite(data, 1, size, f) == size;
+
+	return !fclose(f) && ok;
+}
+
+/*
+ * The file appears under its name only when it is complete. What is there and is no file, such as a
+ * pipe or /dev/null, is written to and stays what it is.
+ */
 static bool write_file(const char *path, const uint8_t *data, size_t size)
 {
 	size_t len = strlen(path) + 32;
-	char *tmp = malloc(len);
+	char *tmp;
+	struct stat st;
 	FILE *f;
 	bool ok;
 
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		f = fopen(path, "wbe");
+		return f && write_open(f, data, size);
+	}
+	tmp = malloc(len);
 	if (!tmp)
 		return false;
 	snprintf(tmp, len, "%s.%ld.tmp", path, (long)getpid());
@@ -128,8 +145,7 @@ static bool write_file(const char *path, const uint8_t *data, size_t size)
 		free(tmp);
 		return false;
 	}
-	ok = fwrite(data, 1, size, f) == size;
-	ok = !fclose(f) && ok;
+	ok = write_open(f, data, size);
 	if (!ok || rename(tmp, path)) {
 		int saved = errno;
 
