@@ -197,6 +197,9 @@ static void test_transfer_queued(void)
 	CU_ASSERT_EQUAL(report->host_bytes, 128 * 4096);
 	CU_ASSERT_EQUAL(report->activation_bytes, 128 * 64);
 	CU_ASSERT_EQUAL(report->busiest, ACCELCC_VECTOR);
+	/* The chain leads through both transfers, back to the trigger of the first. */
+	CU_ASSERT_EQUAL(report->dma_latency_ns, nca_ticks_to_ns(nca2(), T0));
+	CU_ASSERT(report->dma_critical_ns > report->total_ns * 3 / 4);
 	for (size_t i = 0; i < report->num_stalls; i++)
 		if (report->stall[i].engine == ACCELCC_VECTOR)
 			CU_ASSERT(strstr(report->stall[i].text,
@@ -229,6 +232,21 @@ static void test_engine(void)
 	       "vector waited 0.9 us in 'work' for scalar: it was at work");
 	CU_ASSERT_EQUAL(report->engine[NCA_ENGINE_SCALAR].busy_ns,
 			nca_ticks_to_ns(nca2(), 1000 * 4 + 16 * 4));	/* and HALT */
+	finish();
+}
+
+/* The stream stands, but behind a product: nothing is lost. */
+static void test_array(void)
+{
+	begin();
+	ldstat();
+	matmul(512);
+	ldstat();
+	ldstat();
+	matmul(512);
+	CU_ASSERT_FATAL(run() == ACCELCC_OK);
+	expect(NCA_ENGINE_TENSOR, ACCELCC_STALL_ARRAY, 32, "loads of stationary tiles");
+	CU_ASSERT_EQUAL(timing->array_ticks, 2 * 512 * 2);
 	finish();
 }
 
@@ -331,6 +349,7 @@ int main(void)
 		{ "waiting for a transfer: queued", test_transfer_queued },
 		{ "waiting for a transfer: triggered late", test_transfer_late },
 		{ "waiting for an engine", test_engine },
+		{ "loads behind products", test_array },
 		{ "own results", test_result },
 		{ "ports", test_port },
 		{ "DMA queues", test_queue_full },
