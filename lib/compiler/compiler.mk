@@ -77,6 +77,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	pass_fuse.c \
 	pass_fuse_maps.c \
 	pass_layout.c \
+	pass_patterns.c \
 	pass_reshape.c \
 	report.c \
 	report_path.c \

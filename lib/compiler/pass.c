@@ -10,6 +10,7 @@ static const struct pass {
 } passes[] = {
 	{ "infer-shapes", pass_infer_shapes, false },
 	{ "fold-constants", pass_fold_constants, false },
+	{ "find-patterns", pass_find_patterns, true },
 	{ "fuse-attention", pass_fuse_attention, true },
 	{ "canonicalize", pass_canonicalize, false },
 	{ "eliminate-reshapes", pass_eliminate_reshapes, false },
@@ -28,6 +29,7 @@ const char *const *pass_names(void)
 		"read",
 		"infer-shapes",
 		"fold-constants",
+		"find-patterns",
 		"fuse-attention",
 		"canonicalize",
 		"eliminate-reshapes",

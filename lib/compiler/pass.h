@@ -19,6 +19,8 @@ void pass_infer_shapes(struct ir_graph *g);
 void pass_fold_constants(struct ir_graph *g);
 /* The constant that @op computes, or NULL if an operand is none or it is better left to the device. */
 struct ir_value *pass_fold_op(struct ir_graph *g, const struct ir_op *op);
+/* Layer normalization and activations that are written out become one operator each. */
+void pass_find_patterns(struct ir_graph *g);
 /* softmax(scale Q K^T + mask) V, with the heads cut and joined around it, becomes one operator. */
 void pass_fuse_attention(struct ir_graph *g);
 /* ONNX operators become core operators. */

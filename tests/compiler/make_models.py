@@ -7,6 +7,7 @@
 For every model NAME: DIR/NAME.onnx, DIR/NAME.in<i>.npy and DIR/NAME.out<i>.npy, inputs and outputs in
 the order of the ONNX graph. DIR/list.txt names the models.
 """
+import math
 import pathlib
 import sys
 import warnings
@@ -151,7 +152,44 @@ class Attention(nn.Module):
         return self.out(y.permute(0, 2, 1, 3).contiguous().view(x.shape))
 
 
+class Norm(nn.LayerNorm):
+    """With parameters as after training."""
+
+    def __init__(self, width, **kw):
+        super().__init__(width, **kw)
+        if self.elementwise_affine:
+            nn.init.uniform_(self.weight, 0.5, 1.5)
+            nn.init.normal_(self.bias)
+
+
+class EncoderLayer(nn.Module):
+    def __init__(self, width, heads, after):
+        super().__init__()
+        self.attention, self.after = Attention(width, heads), after
+        self.norm1, self.norm2 = Norm(width), Norm(width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        if self.after:
+            x = self.norm1(self.attention(x) + x)
+            return self.norm2(self.down(F.gelu(self.up(x))) + x)
+        x = x + self.attention(self.norm1(x))
+        return x + self.down(self.gelu_tanh(self.up(self.norm2(x))))
+
+    @staticmethod
+    def gelu_tanh(x):
+        return 0.5 * x * (1.0 + torch.tanh((2 / math.pi) ** 0.5 * (x + 0.044715 * torch.pow(x, 3.0))))
+
+
 def transformers():
+    yield "layer_norm", Norm(200), [(2, 9, 200)]
+    yield "layer_norm_tokens", nn.Sequential(nn.Linear(96, 140), Norm(140, elementwise_affine=False), nn.Linear(140, 9)), \
+        [(3, 180, 96)]
+    yield "layer_norm_offset", Fn(lambda a, x: a(x + 3), Norm(96)), [(2, 3, 5, 96)]
+    yield "layer_norm_bands", Fn(lambda a, n, x: n(a(x)), nn.Linear(64, 300), Norm(300)), [(6, 10, 150, 64)]
+    yield "encoder_after", EncoderLayer(128, 2, True), [(2, 40, 128)]
+    yield "encoder_before", EncoderLayer(192, 3, False), [(1, 150, 192)]
+    yield "gelu_silu_mish", Fn(lambda x: (F.gelu(x), F.silu(x) + F.mish(x), x * torch.sigmoid(x + 1))), [(2, 5, 70)]
     yield "attention", Attention(128, 2), [(2, 33, 128)]
     yield "attention_tokens", Attention(128, 4, joint=True), [(1, 197, 128)]
     yield "attention_long", Attention(64, 1), [(1, 530, 64)]
