@@ -55,6 +55,12 @@ struct core_memory {
 	void *opaque;
 	void *(*translate)(void *opaque, uint32_t slot, uint64_t offset, uint64_t len, bool write,
 			   uint64_t *avail, bool *dev_mem);
+	/*
+	 * May what a transfer takes from @slot be read a little later instead, before
+	 * core_run() returns, because nobody but the launch itself has a right to change
+	 * it while the launch runs? NULL: no.
+	 */
+	bool (*stable)(void *opaque, uint32_t slot);
 };
 
 /* Trace callbacks, ticks relative to launch start; NULL members are skipped. */

@@ -2,7 +2,7 @@
 # The simulated core: streams, engines, DMA, arithmetic.
 CORE_DIR := firmware-sim/core
 NCASIM_SRCS += $(addprefix $(CORE_DIR)/,program.c program_ew.c program_mm.c program_dma.c \
-	state.c run.c dma_time.c exec_ap.c exec_mm.c exec_ew.c exec_lanes.c exec_dma.c check.c check_access.c \
+	state.c alias.c run.c dma_time.c exec_ap.c exec_mm.c exec_ew.c exec_lanes.c exec_dma.c check.c check_access.c \
 	golden.c golden_types.c golden_alu.c golden_func.c vector_avx2.c vector_avx512.c)
 COLD_SRCS += $(addprefix $(CORE_DIR)/,program.c program_ew.c program_mm.c program_dma.c \
 	check.c check_access.c exec_lanes.c)

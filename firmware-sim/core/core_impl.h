@@ -4,6 +4,7 @@
  *
  *   program*.c                   static validation and predecoding
  *   state.c                      memories, state pool, begin and end of a launch
+ *   alias.c                      transfers of weights that need not be made
  *   run.c                        the discrete-event loop over the five streams
  *   dma_time.c, exec_dma.c       DMA engines: time, and moving of bytes
  *   exec*.c                      what instructions compute
@@ -76,6 +77,10 @@ struct core_program {
 
 /* ---- memories --------------------------------------------------------------- */
 #define BLOCK_WORDS	16u	/* rows that are zeroed together on first touch */
+#define BLOCK_BYTES	(BLOCK_WORDS * 4u)	/* per partition */
+#define MAX_ALIASES	64u
+
+struct aliases;
 
 struct core_mem {
 	uint8_t *data;		/* [word][128 partitions] */
@@ -83,6 +88,7 @@ struct core_mem {
 	uint32_t *epoch;	/* per block; a block of an older epoch reads as zero */
 	uint32_t now;
 	uint8_t *written;	/* checking mode: bit b of [word][partition]: byte b was written */
+	struct aliases *aliases;	/* alias.c; NULL until the first */
 };
 
 /* ---- time -------------------------------------------------------------------- */
@@ -186,6 +192,7 @@ struct core_state {
 	uint64_t array_free;		/* when the last of them ends */
 	uint64_t array_busy;		/* ticks with at least one of them */
 	uint16_t loaded;		/* cells with a stationary tile */
+	uint32_t ahead;			/* LDSTAT whose source was asked for last */
 	uint64_t load_free;
 	struct stationary stat[16];	/* at the number of a tile's first cell */
 
@@ -246,10 +253,25 @@ int program_check_dma(struct check *c, struct pinst *p);
 
 /* state.c */
 void mem_touch(struct core_mem *m, uint32_t lo, uint32_t hi);
+static inline uint32_t mem_blocks(const struct core_mem *m)
+{
+	return (m->bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+}
 static inline uint8_t *mem_at(const struct core_mem *m, uint32_t part, uint32_t byte)
 {
 	return m->data + (size_t)(byte >> 2) * ROW_BYTES + part * 4 + (byte & 3);
 }
+
+/* alias.c: @lo and @hi are bytes of each partition of @b */
+bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct box *b, uint32_t lo,
+		uint32_t hi, const uint8_t *src, size_t pitch);
+const uint8_t *alias_find(const struct core_mem *m, const struct box *b, uint32_t lo, uint32_t hi,
+			  size_t *pitch);
+bool alias_resolve(struct core_mem *m, uint32_t block);
+void alias_resolve_all(struct core_mem *m);
+/* The launch is about to write to slot memory at @p. */
+void alias_written(struct core_mem *m, const uint8_t *p, uint64_t len);
+void alias_drop_all(struct core_mem *m);
 
 /* run.c */
 int sem_post(struct core_state *st, uint64_t made, const struct nca_update *u, uint32_t engine,
@@ -269,6 +291,7 @@ void dma_servers_init(struct core_state *st);
 
 /* 0, or -1 with the fault filled in */
 /* exec_ap.c */
+int exec_range(struct exec *x, const struct box *b, uint32_t elemsize, uint32_t *lo, uint32_t *hi);
 int exec_box(struct exec *x, const struct box *b, uint32_t elemsize, uint32_t *lo, uint32_t *hi);
 uint32_t exec_offsets(const struct nca_ap *a, uint32_t offset, uint32_t *off);
 int exec_mm(struct exec *x, uint64_t end);

@@ -6,7 +6,7 @@
  * Where an operand lies now that its register is known. The range was checked
  * against the program's live bytes when no register is involved.
  */
-int exec_box(struct exec *x, const struct box *b, uint32_t elemsize, uint32_t *lo, uint32_t *hi)
+int exec_range(struct exec *x, const struct box *b, uint32_t elemsize, uint32_t *lo, uint32_t *hi)
 {
 	const struct core_program *prog = x->st->prog;
 	int64_t base = 0, live = b->mem == NCA_MEM_SBUF ? prog->sbuf_live : prog->psum_live;
@@ -27,6 +27,14 @@ int exec_box(struct exec *x, const struct box *b, uint32_t elemsize, uint32_t *l
 	}
 	*lo = (uint32_t)(base + b->lo);
 	*hi = (uint32_t)(base + b->hi);
+	return 0;
+}
+
+/* And it is about to be used. */
+int exec_box(struct exec *x, const struct box *b, uint32_t elemsize, uint32_t *lo, uint32_t *hi)
+{
+	if (exec_range(x, b, elemsize, lo, hi))
+		return -1;
 	if (!x->st->launch.timed_only)
 		mem_touch(&x->st->mem[b->mem], *lo, *hi);
 	return 0;

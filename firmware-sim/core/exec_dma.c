@@ -7,12 +7,15 @@
 
 #include "core_impl.h"
 
+#define ALIAS_BYTES	16384u
+
 /* A slot or an on-chip memory as seen by one transfer. */
 struct side {
 	struct exec *x;
 	const struct nca_dma_side *s;
 	struct core_mem *mem;	/* NULL: slot */
 	int64_t base;		/* offset with its register added */
+	uint32_t lo, hi;	/* on chip: bytes of each partition */
 	bool write, dev_mem;
 	/* The piece of the slot that was translated last. */
 	uint8_t *piece;
@@ -38,6 +41,8 @@ static uint8_t *slot_at(struct side *d, uint64_t at, uint64_t len, uint64_t *ava
 	d->piece = m->translate(m->opaque, d->s->slot, at, len, d->write, avail, &d->dev_mem);
 	if (!d->piece || !*avail)
 		return NULL;
+	if (d->write)
+		alias_written(&d->x->st->mem[NCA_MEM_SBUF], d->piece, *avail);
 	d->piece_at = at;
 	d->piece_len = *avail < len ? *avail : len;
 	return d->piece;
@@ -53,12 +58,10 @@ static int side_open(struct side *d, struct exec *x, int which, uint32_t elem)
 			    .write = !which };
 	d->base = (int64_t)d->s->offset;
 	if (d->s->mem != NCA_MEM_SLOT) {
-		uint32_t blo, bhi;
-
-		if (exec_box(x, &p->dma.box[which], elem < 4 ? elem : 4, &blo, &bhi))
+		if (exec_range(x, &p->dma.box[which], elem < 4 ? elem : 4, &d->lo, &d->hi))
 			return -1;
 		d->mem = &x->st->mem[d->s->mem];
-		d->base += (int32_t)blo - p->dma.box[which].lo;
+		d->base += (int32_t)d->lo - p->dma.box[which].lo;
 		return 0;
 	}
 	if (d->s->reg)
@@ -267,6 +270,74 @@ static bool as_transpose(struct walk *w)
 	return true;
 }
 
+/*
+ * A block of weights: a run of words for each of consecutive partitions, from
+ * memory that will not change. Small ones are not worth the note.
+ */
+static bool as_alias(struct walk *w)
+{
+	const struct core_memory *m = &w->dst.x->st->launch.memory;
+	const struct nca_body_dma *d = w->d;
+	uint64_t run = (uint64_t)d->size[3] * d->elem, len, avail;
+	const struct nca_dma_side *ss = w->src.s, *ds = w->dst.s;
+	const uint8_t *p;
+
+	if (d->mode != NCA_DMA_COPY || ds->mem != NCA_MEM_SBUF || w->src.mem ||
+	    run * d->size[0] < ALIAS_BYTES || d->size[1] != 1 || d->size[2] != 1 || run % 4 ||
+	    w->dst.base % 4 || ds->stride[3] != d->elem || ss->stride[3] != d->elem ||
+	    (d->size[0] > 1 && (ds->stride[0] != 1 || ss->stride[0] < (int64_t)run)) ||
+	    w->dst.x->st->launch.check || !m->stable || !m->stable(m->opaque, ss->slot))
+		return false;
+	len = (uint64_t)ss->stride[0] * (d->size[0] - 1) + run;
+	p = slot_at(&w->src, (uint64_t)w->src.base, len, &avail);
+	return p && avail >= len &&
+	       alias_note(w->dst.mem, w->dst.x->k, &w->dst.x->p->dma.box[0], w->dst.lo, w->dst.hi, p,
+			  d->size[0] > 1 ? (size_t)ss->stride[0] : run);
+}
+
+static bool meet(const struct side *a, const struct box *x, const struct side *b,
+		 const struct box *y)
+{
+	return a->mem == b->mem && a->lo < b->hi && b->lo < a->hi &&
+	       x->part < y->part + y->nparts && y->part < x->part + x->nparts;
+}
+
+/* Within the chip, words of consecutive partitions: they are neighbours in a row. */
+static bool as_rows(struct walk *w)
+{
+	const struct nca_body_dma *d = w->d;
+	const struct nca_dma_side *ds = w->dst.s, *ss = w->src.s;
+	const struct box *box = w->dst.x->p->dma.box;
+	uint32_t words = d->size[3] * d->elem / 4, bytes = d->size[0] * 4;
+
+	if (!w->dst.mem || !w->src.mem || d->mode != NCA_DMA_COPY || d->size[3] * d->elem % 4 ||
+	    ds->stride[3] != d->elem || ss->stride[3] != d->elem || w->dst.base % 4 ||
+	    w->src.base % 4 || (d->size[0] > 1 && (ds->stride[0] != 1 || ss->stride[0] != 1)) ||
+	    (d->size[1] > 1 && (ds->stride[1] % 4 || ss->stride[1] % 4)) ||
+	    (d->size[2] > 1 && (ds->stride[2] % 4 || ss->stride[2] % 4)) ||
+	    meet(&w->dst, &box[0], &w->src, &box[1]))
+		return false;
+	for (uint32_t j = 0; j < d->size[1]; j++) {
+		for (uint32_t k = 0; k < d->size[2]; k++) {
+			uint8_t *q = mem_at(w->dst.mem, ds->part,
+					    (uint32_t)(w->dst.base + (int64_t)j * ds->stride[1] +
+						       (int64_t)k * ds->stride[2]));
+			const uint8_t *p = mem_at(w->src.mem, ss->part,
+						  (uint32_t)(w->src.base + (int64_t)j * ss->stride[1] +
+							     (int64_t)k * ss->stride[2]));
+
+			for (uint32_t i = 0; i < words; i++, p += ROW_BYTES, q += ROW_BYTES) {
+				if (bytes > 16)
+					memcpy(q, p, bytes);
+				else
+					for (uint32_t b = 0; b < bytes; b += 4)
+						memcpy(q + b, p + b, 4);
+			}
+		}
+	}
+	return true;
+}
+
 static int dma_index(struct side *index, uint32_t i, struct side *target, int32_t stride,
 		     int64_t *row)
 {
@@ -351,7 +422,13 @@ int exec_dma(struct exec *x, struct dma_path *path)
 	path_of(&w, path);
 	if (checker_dma(x, &path->clock))
 		return -1;
-	if (x->st->launch.timed_only || as_transpose(&w))
+	if (x->st->launch.timed_only || as_alias(&w))
+		return 0;
+	if (w.dst.mem)
+		mem_touch(w.dst.mem, w.dst.lo, w.dst.hi);
+	if (w.src.mem)
+		mem_touch(w.src.mem, w.src.lo, w.src.hi);
+	if (as_transpose(&w) || as_rows(&w))
 		return 0;
 	return walk_all(&w, indexed ? &index : NULL);
 }

@@ -5,6 +5,8 @@
 
 #include "core_impl.h"
 
+#define LOOK_AHEAD	8u	/* instructions */
+
 static int oom(struct exec *x)
 {
 	return fault_set(x->fault, NCA_RULE_WATCHDOG, x->engine, x->pc, 0, "the host has no memory");
@@ -33,17 +35,12 @@ static const uint8_t *widen(struct exec *x, uint32_t offset, uint32_t *off, uint
 }
 
 /* The stationary tile is kept transposed in panels: [column / 64][k][column % 64]. */
-static int load_panel(struct exec *x, struct stationary *s, uint32_t offset)
+static void load_panel(struct exec *x, struct stationary *s, uint32_t offset)
 {
 	uint32_t n, *off = x->core->off[0];
 	const uint8_t *src = widen(x, offset, off, &n);
 	uint32_t k = x->in->mm.src.nparts;
 
-	if (!s->panel) {
-		s->panel = aligned_alloc(64, 2 * (size_t)LANES * PANEL * sizeof(float));
-		if (!s->panel)
-			return oom(x);
-	}
 	for (uint32_t m0 = 0; m0 < n; m0 += PANEL) {
 		uint8_t *panel = (uint8_t *)(s->panel + (size_t)m0 * k);
 		uint32_t cols = n - m0 < PANEL ? n - m0 : PANEL;
@@ -63,17 +60,66 @@ static int load_panel(struct exec *x, struct stationary *s, uint32_t offset)
 			x->k->transpose(panel + m * 4, PANEL * sizeof(float), src + off[m0 + m],
 					ROW_BYTES, 1, k);
 	}
-	return 0;
+}
+
+/* Where the rows of a stationary operand are if they have not been moved yet (alias.c). */
+static bool rows_in_slot(const struct core_state *st, const struct nca_inst *in,
+			 const struct box *b, uint32_t lo, uint32_t hi, struct mm_tile *t)
+{
+	const struct nca_ap *a = &in->mm.src;
+
+	if (a->size[0] != 1 || a->size[1] != 1 || a->size[2] != 1 ||
+	    (a->stride[3] != 1 && a->size[3] > 1) || in->flags & NCA_F_TF32 ||
+	    (a->dtype != NCA_FP32 && a->dtype != NCA_BF16))
+		return false;
+	t->k = a->nparts;
+	t->m = a->size[3];
+	t->dtype = a->dtype;
+	t->src = alias_find(&st->mem[NCA_MEM_SBUF], b, lo, hi, &t->pitch);
+	return t->src;
+}
+
+/*
+ * Weights come from memory once for every launch and are used at once: have the
+ * next tile's on their way while this one is multiplied.
+ */
+static void look_ahead(struct exec *x, struct mm_args *a)
+{
+	struct core_state *st = x->st;
+	const struct core_program *prog = st->prog;
+	struct mm_tile t;
+
+	for (uint32_t pc = x->pc + 1; pc < prog->count[NCA_ENGINE_TENSOR]; pc++) {
+		const struct nca_inst *in = &prog->inst[NCA_ENGINE_TENSOR][pc];
+		const struct pinst *p = &prog->code[NCA_ENGINE_TENSOR][pc];
+
+		if (pc > x->pc + LOOK_AHEAD || p->by_register || st->ahead == pc)
+			return;
+		if (p->opcode != NCA_OP_LDSTAT)
+			continue;
+		if (!rows_in_slot(st, in, &p->src[0], (uint32_t)p->src[0].lo,
+				  (uint32_t)p->src[0].hi, &t))
+			return;
+		a->ahead.src = t.src;
+		a->ahead.pitch = t.pitch;
+		a->ahead.rows = t.k;
+		a->ahead.bytes = t.m * nca_dtype_size(t.dtype);
+		st->ahead = pc;
+		return;
+	}
 }
 
 static int exec_ldstat(struct exec *x, uint64_t end)
 {
 	struct core_state *st = x->st;
 	struct stationary *s = stationary_of(st, x->p->cells);
+	const struct nca_ap *a = &x->in->mm.src;
+	const struct box *b = &x->p->src[0];
+	struct mm_tile t;
 	uint32_t lo, hi;
 
 	if ((!st->launch.timed_only || x->p->by_register) &&
-	    exec_box(x, &x->p->src[0], nca_dtype_size(x->in->mm.src.dtype), &lo, &hi))
+	    exec_range(x, b, nca_dtype_size(a->dtype), &lo, &hi))
 		return -1;
 	if (st->loaded & x->p->cells) {		/* tiles that share a cell are gone */
 		for (int i = 0; i < 16; i++) {
@@ -91,8 +137,19 @@ static int exec_ldstat(struct exec *x, uint64_t end)
 	s->ready = end;
 	if (st->launch.timed_only)
 		return 0;
-	return load_panel(x, s, (x->in->mm.src.offset & NCA_AP_OFFSET_MASK) +
-			  (uint32_t)((int32_t)lo - x->p->src[0].lo));
+	if (!s->panel) {
+		s->panel = aligned_alloc(64, 2 * (size_t)LANES * PANEL * sizeof(float));
+		if (!s->panel)
+			return oom(x);
+	}
+	t.panel = s->panel;
+	if (rows_in_slot(st, x->in, b, lo, hi, &t)) {
+		x->k->pack(&t);
+		return 0;
+	}
+	mem_touch(&st->mem[NCA_MEM_SBUF], lo, hi);
+	load_panel(x, s, (a->offset & NCA_AP_OFFSET_MASK) + (uint32_t)((int32_t)lo - b->lo));
+	return 0;
 }
 
 static const struct stationary *find_stationary(struct exec *x)
@@ -167,6 +224,8 @@ static int exec_matmul(struct exec *x)
 	a.mov = widen(x, (b->src.offset & NCA_AP_OFFSET_MASK) +
 		      (uint32_t)((int32_t)slo - x->p->src[0].lo), x->core->off[0], &n);
 	a.n = n;
+	if (x->p->kind != MM_INT)
+		look_ahead(x, &a);
 	exec_offsets(&b->dst, (b->dst.offset & NCA_AP_OFFSET_MASK) +
 		     (uint32_t)((int32_t)dlo - x->p->dst[0].lo), x->core->off[1]);
 	out = mem_at(&x->st->mem[NCA_MEM_PSUM], b->dst.part, 0);

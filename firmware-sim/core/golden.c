@@ -96,6 +96,18 @@ static void tf32(uint32_t *a, uint32_t n, uint32_t lanes)
 			a[r * LANES + i] = float_bits(golden_tf32(bits_float(a[r * LANES + i])));
 }
 
+static void pack(const struct mm_tile *t)
+{
+	for (uint32_t j = 0; j < (t->m + PANEL - 1) / PANEL * PANEL; j++) {
+		for (uint32_t i = 0; i < t->k; i++) {
+			const uint8_t *p = t->src + i * t->pitch + j * nca_dtype_size(t->dtype);
+
+			t->panel[(j / PANEL * t->k + i) * PANEL + j % PANEL] =
+				j < t->m ? golden_to_fp32(read_lane(p, t->dtype), t->dtype) : 0;
+		}
+	}
+}
+
 /* Where element [k][m] of a stationary tile is. */
 static size_t packed(const struct mm_args *a, uint32_t k, uint32_t m)
 {
@@ -155,6 +167,7 @@ const struct core_kernels core_kernels_golden = {
 	.func = func,
 	.select = select_rows,
 	.tf32 = tf32,
+	.pack = pack,
 	.matmul = matmul,
 	.matmul_int = matmul_int,
 	.transpose = transpose,

@@ -38,6 +38,18 @@ struct mm_args {
 	uint8_t *out;		/* row i at out + out_off[i]: m consecutive FP32 (or INT32) */
 	const uint32_t *out_off;
 	bool accumulate;
+	struct {		/* rows that will be read soon: have them brought nearer */
+		const uint8_t *src;
+		size_t pitch;
+		uint32_t rows, bytes;	/* rows 0: none */
+	} ahead;
+};
+
+struct mm_tile {		/* a stationary tile, FP32 or BF16: @k rows of @m elements */
+	float *panel;
+	const uint8_t *src;
+	size_t pitch;
+	uint32_t k, m, dtype;
 };
 
 struct core_kernels {
@@ -59,6 +71,8 @@ struct core_kernels {
 	void (*select)(uint32_t *a, const uint32_t *b, uint32_t bstep, const uint32_t *mask,
 		       uint32_t n, uint32_t lanes, bool mask_fp);
 	void (*tf32)(uint32_t *a, uint32_t n, uint32_t lanes);
+	/* Rows into panels; what is left of the last panel is 0. */
+	void (*pack)(const struct mm_tile *t);
 	void (*matmul)(const struct mm_args *a);
 	void (*matmul_int)(const struct mm_args *a);
 	/* dst[c][r] = src[r][c], words; pitches in bytes. */

@@ -8,22 +8,15 @@
 
 #include "core_impl.h"
 
-#define BLOCK_BYTES	(BLOCK_WORDS * 4u)	/* per partition */
-
-static uint32_t blocks(const struct core_mem *m)
-{
-	return (m->bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
-}
-
 static size_t mem_size(const struct core_mem *m)
 {
-	return (size_t)blocks(m) * BLOCK_WORDS * ROW_BYTES;
+	return (size_t)mem_blocks(m) * BLOCK_WORDS * ROW_BYTES;
 }
 
 static int mem_init(struct core_mem *m, uint32_t bytes)
 {
 	m->bytes = bytes;
-	m->epoch = calloc(blocks(m), sizeof(*m->epoch));
+	m->epoch = calloc(mem_blocks(m), sizeof(*m->epoch));
 	m->data = mmap(NULL, mem_size(m), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (m->data == MAP_FAILED)
@@ -40,6 +33,7 @@ static void mem_fini(struct core_mem *m)
 	if (m->data)
 		munmap(m->data, mem_size(m));
 	free(m->epoch);
+	free(m->aliases);
 	free(m->written);
 }
 
@@ -47,7 +41,7 @@ static void mem_fini(struct core_mem *m)
 static void mem_new_epoch(struct core_mem *m)
 {
 	if (++m->now == 0) {
-		memset(m->epoch, 0, blocks(m) * sizeof(*m->epoch));
+		memset(m->epoch, 0, mem_blocks(m) * sizeof(*m->epoch));
 		m->now = 1;
 	}
 }
@@ -58,7 +52,7 @@ void mem_touch(struct core_mem *m, uint32_t lo, uint32_t hi)
 	uint32_t first = lo / BLOCK_BYTES, last = (hi - 1) / BLOCK_BYTES;
 
 	for (uint32_t b = first; b <= last; b++) {
-		if (m->epoch[b] == m->now)
+		if (m->epoch[b] == m->now || alias_resolve(m, b))
 			continue;
 		memset(m->data + (size_t)b * BLOCK_WORDS * ROW_BYTES, 0, BLOCK_WORDS * ROW_BYTES);
 		if (m->written)
@@ -256,6 +250,7 @@ int core_launch_begin(struct core *core, const struct core_launch *launch, struc
 	memset(st->cell_free, 0, sizeof(st->cell_free));
 	st->load_free = st->array_free = st->array_busy = 0;
 	st->loaded = 0;
+	st->ahead = 0;
 	for (int i = 0; i < 16; i++)
 		st->stat[i].cells = 0;
 	st->dma_busy = st->dma_bytes = 0;
@@ -273,6 +268,7 @@ void core_launch_end(struct core *core, struct core_state *st)
 	if (!st)
 		return;
 	checker_end(st);
+	alias_drop_all(&st->mem[NCA_MEM_SBUF]);
 	st->prog = NULL;
 	st->next = core->pool;
 	core->pool = st;

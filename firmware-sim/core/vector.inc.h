@@ -5,6 +5,7 @@
  *
  *   vf v_fma(vf, vf, vf)   vf v_sqrt(vf)   vf v_rint(vf)   vf v_floor(vf)   vf v_ceil(vf)
  *   vi v_cvt(vf)           FP32 to INT32, nearest even, 0x80000000 out of range
+ *   vi ld_bf16(const void *)   consecutive BF16 as FP32
  *   vf v_from_half(vi)     low 16 bits as FP16        vi v_to_half(vf)
  *
  * Everything else is GCC vector arithmetic, which is IEEE arithmetic. Rows may be
@@ -130,6 +131,7 @@ const struct core_kernels VTABLE = {
 	.func = func,
 	.select = select_rows,
 	.tf32 = tf32,
+	.pack = pack,
 	.matmul = matmul,
 	.matmul_int = matmul_int,
 	.transpose = transpose,

@@ -56,4 +56,10 @@ static inline __attribute__((always_inline)) vi v_to_half(vf a)
 	return (vi)_mm256_cvtepu16_epi32(_mm256_cvtps_ph((__m256)a, _MM_FROUND_TO_NEAREST_INT));
 }
 
+/* A vector of consecutive BF16 as FP32. */
+static inline __attribute__((always_inline)) vi ld_bf16(const void *p)
+{
+	return (vi)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16);
+}
+
 #include "vector.inc.h"

@@ -52,4 +52,10 @@ static inline __attribute__((always_inline)) vi v_to_half(vf a)
 	return (vi)_mm512_cvtepu16_epi32(_mm512_cvtps_ph((__m512)a, _MM_FROUND_TO_NEAREST_INT));
 }
 
+/* A vector of consecutive BF16 as FP32. */
+static inline __attribute__((always_inline)) vi ld_bf16(const void *p)
+{
+	return (vi)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16);
+}
+
 #include "vector.inc.h"

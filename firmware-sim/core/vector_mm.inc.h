@@ -11,6 +11,9 @@ struct tile {			/* of the result */
 	const struct mm_args *a;
 	const float *stat;
 	uint32_t n0, m0;
+	const char *ahead;	/* prefetched meanwhile: a line of row k >> shift */
+	size_t ahead_pitch;
+	uint32_t shift;
 };
 
 INLINE void emit(uint8_t *out, vf r, bool accumulate)
@@ -48,6 +51,9 @@ INLINE void micro(const struct tile *t, int nb, int mv)
 	const struct mm_args *a = t->a;
 	vf acc[NB_MAX * MV_MAX];
 	const float *mov[NB_MAX], *stat = t->stat;
+	const char *ahead = t->ahead;
+	size_t ahead_pitch = t->ahead_pitch;
+	uint32_t shift = t->shift;
 
 	UNROLL
 	for (int j = 0; j < nb; j++) {
@@ -59,6 +65,7 @@ INLINE void micro(const struct tile *t, int nb, int mv)
 	for (size_t k = 0, last = a->k, pitch = a->pitch; k < last; k++, stat += pitch) {
 		vf s[MV_MAX];
 
+		_mm_prefetch(ahead + (k >> shift) * ahead_pitch, _MM_HINT_T1);
 		UNROLL
 		for (int v = 0; v < mv; v++)
 			s[v] = (vf)ld(stat + v * VL);
@@ -112,19 +119,75 @@ MICRO_ROWS(3)
 MICRO_ROWS(4)
 #endif
 
+/* Row by row as they lie in memory; nothing past the end of one is read. */
+static void pack(const struct mm_tile *t)
+{
+	uint32_t whole = t->m / VL * VL, end = (t->m + PANEL - 1) / PANEL * PANEL;
+
+	for (uint32_t i = 0; i < t->k; i++) {
+		const uint8_t *src = t->src + i * t->pitch;
+
+		for (uint32_t j = 0; j < end; j += VL) {
+			float *to = t->panel + ((size_t)(j / PANEL) * t->k + i) * PANEL + j % PANEL;
+
+			if (j >= whole)
+				st(to, splat(0));
+			else
+				st(to, t->dtype == NCA_FP32 ? ld(src + j * 4) : ld_bf16(src + j * 2));
+		}
+		for (uint32_t j = whole; j < t->m; j++) {
+			float *to = t->panel + ((size_t)(j / PANEL) * t->k + i) * PANEL + j % PANEL;
+
+			if (t->dtype == NCA_FP32)
+				memcpy(to, src + j * 4, 4);
+			else
+				memcpy((uint8_t *)to + 2, src + j * 2, 2);
+		}
+	}
+}
+
+/* How far apart the lines are asked for: a burst would find no free slot and be dropped. */
+static uint32_t pace(const struct mm_args *a, uint32_t calls)
+{
+	uint32_t lines = a->ahead.rows * ((a->ahead.bytes + 63) / 64), shift = 2;
+
+	while (shift && calls * (a->k >> shift) < lines)
+		shift--;
+	return shift;
+}
+
+/* Call number @c asks for one line of some rows; all lines of these rows come first. */
+static void aim(struct tile *t, uint32_t c)
+{
+	const struct mm_args *a = t->a;
+	uint32_t lines = (a->ahead.bytes + 63) / 64, row;
+
+	t->ahead = (const char *)t->stat;	/* is there already */
+	t->ahead_pitch = 0;
+	if (!lines)
+		return;
+	row = c / lines * ((a->k + (1u << t->shift) - 1) >> t->shift);
+	if (row >= a->ahead.rows)
+		return;
+	t->ahead = (const char *)a->ahead.src + row * a->ahead.pitch + c % lines * 64;
+	t->ahead_pitch = a->ahead.pitch;
+}
+
 static void matmul(const struct mm_args *a)
 {
-	uint32_t groups = (a->n + NB_MAX - 1) / NB_MAX;
+	uint32_t groups = (a->n + NB_MAX - 1) / NB_MAX, call = 0;
+	uint32_t shift = pace(a, groups * ((a->m + MM_COLS - 1) / MM_COLS));
 
 	for (uint32_t m0 = 0; m0 < a->m; m0 += MM_COLS) {
 		uint32_t cols = a->m - m0 < MM_COLS ? a->m - m0 : MM_COLS;
-		struct tile t = { .a = a, .m0 = m0, .stat = a->stat + (m0 / PANEL) * a->panel +
-							    m0 % PANEL };
+		struct tile t = { .a = a, .m0 = m0, .shift = shift,
+				  .stat = a->stat + (m0 / PANEL) * a->panel + m0 % PANEL };
 
 		/* Groups of nearly the same size: a last one of one row would be slow. */
 		for (uint32_t g = 0; g < groups; g++) {
 			uint32_t nb = a->n / groups + (g < a->n % groups);
 
+			aim(&t, call++);
 			switch ((cols + VL - 1) / VL) {
 			case 1: micro_1(&t, nb); break;
 			case 2: micro_2(&t, nb); break;
@@ -197,7 +260,7 @@ static void transpose(uint8_t *dst, size_t dst_pitch, const uint8_t *src, size_t
 			for (uint32_t i = r; i < r + 8; i++)
 				memcpy(dst + c * dst_pitch + i * 4, src + i * src_pitch + c * 4, 4);
 	}
-	for (; r < rows; r++)
-		for (c = 0; c < cols; c++)
-			memcpy(dst + c * dst_pitch + r * 4, src + r * src_pitch + c * 4, 4);
+	for (c = 0; r < rows && c < cols; c++)
+		for (uint32_t i = r; i < rows; i++)
+			memcpy(dst + c * dst_pitch + i * 4, src + i * src_pitch + c * 4, 4);
 }

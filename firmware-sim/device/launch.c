@@ -166,6 +166,18 @@ static bool read_args(struct launch *l)
 	return true;
 }
 
+/*
+ * struct core_memory.stable: weights. Device memory that the launch was given to
+ * read changes only by other commands and by the host, which both have to wait
+ * for the launch; host memory may be anybody's.
+ */
+static bool launch_stable(void *opaque, uint32_t slot)
+{
+	const struct launch *l = opaque;
+
+	return slot < l->slots && !(l->slot[slot].flags & NCA_SLOT_WRITE) && l->window[slot].dev_mem;
+}
+
 bool launch_prepare(struct launch *l)
 {
 	const struct context *ctx = l->ctx;
@@ -177,7 +189,7 @@ bool launch_prepare(struct launch *l)
 	trace_launch_hooks(l);
 	l->cl = (struct core_launch){
 		.prog = program_core(l->prog),
-		.memory = { .opaque = l, .translate = launch_translate },
+		.memory = { .opaque = l, .translate = launch_translate, .stable = launch_stable },
 		.trace = l->dev->trace ? &l->trace : NULL,
 		.scalar = l->scalar,
 		.scalars = l->scalars,

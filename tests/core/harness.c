@@ -136,6 +136,13 @@ static void *translate(void *opaque, uint32_t slot, uint64_t offset, uint64_t le
 	return s->data + offset;
 }
 
+static bool stable(void *opaque, uint32_t slot)
+{
+	const struct run *r = opaque;
+
+	return r->stable >> slot & 1;
+}
+
 static void trace_inst(void *opaque, uint32_t engine, const struct nca_inst *inst, uint32_t pc,
 		       uint64_t start, uint64_t end)
 {
@@ -151,7 +158,7 @@ int prog_run(struct prog *p, struct run *r)
 	struct core *core = test_core(p->target->id, r->simd);
 	struct core_trace trace = { .opaque = r, .inst = trace_inst };
 	struct core_launch launch = {
-		.memory = { .opaque = r, .translate = translate }, .trace = &trace,
+		.memory = { .opaque = r, .translate = translate, .stable = stable }, .trace = &trace,
 		.scalar = r->scalar, .scalars = 8,
 		.bw_slices = r->bw_slices ? r->bw_slices : NCA_SLICES,
 		.dma_engines = r->dma_engines ? r->dma_engines : p->target->dma_engines,
@@ -173,6 +180,8 @@ int prog_run(struct prog *p, struct run *r)
 		r->result = core_run(core, st, r->step ? now + r->step : UINT64_MAX, NULL, &now,
 				     &r->fault);
 		r->yields += r->result == CORE_YIELDED;
+		if (r->lose && r->yields == r->lose)
+			memset(r->slot[0].data, 0xee, r->slot[0].len);
 	} while (r->result == CORE_YIELDED);
 	core_launch_report(st, &r->report);
 	core_launch_end(core, st);

@@ -28,6 +28,8 @@ struct run {
 	bool timed_only, check;
 	uint32_t bw_slices, dma_engines;	/* 0: all */
 	uint64_t step;				/* core_run() in steps of this many ticks; 0: at once */
+	uint32_t stable;			/* slots from which transfers may be put off: bits */
+	uint64_t lose;				/* at this yield slot 0 is overwritten */
 	/* results */
 	enum core_result result;
 	struct core_fault fault;
@@ -85,5 +87,6 @@ void suite_lanes(void);
 void suite_check(void);
 void suite_dma(void);
 void suite_threads(void);
+void suite_alias(void);
 
 #endif

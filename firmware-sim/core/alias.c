@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transfers that were not made yet. A block of weights mostly goes from a slot
+ * into SBUF only to be loaded as stationary tiles once or twice. As long as
+ * nobody can change what the slot holds, SBUF keeps an alias of it: a note where
+ * the bytes are. LDSTAT reads them there; whatever else touches a block of SBUF
+ * that has an alias makes the transfer first (mem_touch()).
+ *
+ * A block belongs to one alias at most, and its epoch is then 0, so that a block
+ * without one costs nothing. Blocks that an alias covers in part are made valid
+ * before it is noted; those it covers whole are not looked at.
+ */
+#include <stdlib.h>
+
+#include "core_impl.h"
+
+struct alias {
+	const uint8_t *src;	/* of partition @part, byte @lo; NULL: unused */
+	size_t pitch;		/* from one partition to the next */
+	uint32_t lo, hi;	/* bytes of every partition, multiples of 4 */
+	uint32_t part, nparts;
+};
+
+struct aliases {
+	const struct core_kernels *k;
+	uint32_t live;
+	struct alias a[MAX_ALIASES];
+	uint8_t owner[];	/* per block: number + 1 of its alias */
+};
+
+/* The blocks of bytes lo..hi are as valid as they will be. */
+static void release(struct core_mem *m, uint32_t lo, uint32_t hi)
+{
+	for (uint32_t b = lo / BLOCK_BYTES; b <= (hi - 1) / BLOCK_BYTES; b++) {
+		m->aliases->owner[b] = 0;
+		m->epoch[b] = m->now;
+	}
+}
+
+static void forget(struct core_mem *m, struct alias *a)
+{
+	release(m, a->lo, a->hi);
+	a->src = NULL;
+	m->aliases->live--;
+}
+
+static void make(struct core_mem *m, struct alias *a)
+{
+	m->aliases->k->transpose(mem_at(m, a->part, a->lo), ROW_BYTES, a->src, a->pitch, a->nparts,
+				 (a->hi - a->lo) / 4);
+	forget(m, a);
+}
+
+bool alias_resolve(struct core_mem *m, uint32_t block)
+{
+	if (!m->aliases || !m->aliases->owner[block])
+		return false;
+	make(m, &m->aliases->a[m->aliases->owner[block] - 1]);
+	return true;
+}
+
+void alias_resolve_all(struct core_mem *m)
+{
+	for (uint32_t i = 0; m->aliases && m->aliases->live && i < MAX_ALIASES; i++)
+		if (m->aliases->a[i].src)
+			make(m, &m->aliases->a[i]);
+}
+
+static const uint8_t *end_of(const struct alias *a)
+{
+	return a->src + a->pitch * (a->nparts - 1) + (a->hi - a->lo);
+}
+
+void alias_written(struct core_mem *m, const uint8_t *p, uint64_t len)
+{
+	for (uint32_t i = 0; m->aliases && m->aliases->live && i < MAX_ALIASES; i++) {
+		struct alias *a = &m->aliases->a[i];
+
+		if (a->src && a->src < p + len && p < end_of(a))
+			make(m, a);
+	}
+}
+
+void alias_drop_all(struct core_mem *m)
+{
+	for (uint32_t i = 0; m->aliases && m->aliases->live && i < MAX_ALIASES; i++)
+		if (m->aliases->a[i].src)
+			forget(m, &m->aliases->a[i]);
+}
+
+/* Bytes lo..hi of @b, all of which are about to be written, are no longer part of @a. */
+static void cut(struct core_mem *m, struct alias *a, const struct box *b, uint32_t lo, uint32_t hi)
+{
+	bool lanes = b->part <= a->part && b->part + b->nparts >= a->part + a->nparts;
+
+	if (lanes && lo <= a->lo && hi >= a->hi) {
+		forget(m, a);
+	} else if (lanes && lo <= a->lo && hi % BLOCK_BYTES == 0) {
+		release(m, a->lo, hi);
+		a->src += hi - a->lo;
+		a->lo = hi;
+	} else if (lanes && hi >= a->hi && lo % BLOCK_BYTES == 0) {
+		release(m, lo, a->hi);
+		a->hi = lo;
+	} else {
+		make(m, a);
+	}
+}
+
+bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct box *b, uint32_t lo,
+		uint32_t hi, const uint8_t *src, size_t pitch)
+{
+	struct aliases *all = m->aliases;
+	uint32_t first = lo / BLOCK_BYTES, last = (hi - 1) / BLOCK_BYTES, i = 0;
+
+	if (!all) {
+		all = m->aliases = calloc(1, sizeof(*all) + mem_blocks(m));
+		if (!all)
+			return false;
+	}
+	all->k = k;
+	for (uint32_t n = first; n <= last; n++)
+		if (all->owner[n])
+			cut(m, &all->a[all->owner[n] - 1], b, lo, hi);
+	while (i < MAX_ALIASES && all->a[i].src)
+		i++;
+	if (i == MAX_ALIASES)
+		return false;
+	if (b->nparts < LANES) {
+		mem_touch(m, lo, hi);
+	} else {
+		if (lo % BLOCK_BYTES)
+			mem_touch(m, lo, lo + 1);
+		if (hi % BLOCK_BYTES)
+			mem_touch(m, hi - 1, hi);
+	}
+	for (uint32_t n = first; n <= last; n++) {
+		all->owner[n] = (uint8_t)(i + 1);
+		m->epoch[n] = 0;
+	}
+	all->a[i] = (struct alias){ .src = src, .pitch = pitch, .lo = lo, .hi = hi,
+				    .part = b->part, .nparts = b->nparts };
+	all->live++;
+	return true;
+}
+
+const uint8_t *alias_find(const struct core_mem *m, const struct box *b, uint32_t lo, uint32_t hi,
+			  size_t *pitch)
+{
+	const struct alias *a;
+	uint32_t owner = m->aliases ? m->aliases->owner[lo / BLOCK_BYTES] : 0;
+
+	if (!owner)
+		return NULL;
+	a = &m->aliases->a[owner - 1];
+	if (lo < a->lo || hi > a->hi || b->part < a->part ||
+	    b->part + b->nparts > a->part + a->nparts)
+		return NULL;
+	*pitch = a->pitch;
+	return a->src + a->pitch * (b->part - a->part) + (lo - a->lo);
+}
