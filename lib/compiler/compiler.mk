@@ -51,6 +51,8 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_attr.c \
 	onnx_build.c \
 	onnx_cast.c \
+	onnx_conv.c \
+	onnx_conv_transpose.c \
 	onnx_eltwise.c \
 	onnx_gather.c \
 	onnx_graph.c \
@@ -64,10 +66,12 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_ops.c \
 	onnx_pad.c \
 	onnx_parse.c \
+	onnx_pool.c \
 	onnx_quant.c \
 	onnx_reduce.c \
 	onnx_shape.c \
 	onnx_tensor.c \
+	onnx_window.c \
 	pass.c \
 	pass_attention.c \
 	pass_attention_match.c \

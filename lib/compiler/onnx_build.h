@@ -46,6 +46,7 @@ struct ir_value *build_log_softmax(struct onnx_node *n, struct ir_value *x, int 
 struct ir_value *onnx_import_reduce(struct onnx_node *n);
 struct ir_value *onnx_import_norm(struct onnx_node *n);
 struct ir_value *onnx_import_quant(struct onnx_node *n);
+struct ir_value *onnx_import_pool(struct onnx_node *n);
 struct ir_value *onnx_import_window(struct onnx_node *n);
 struct ir_value *onnx_import_rnn(struct onnx_node *n);
 struct ir_value *onnx_import_loss(struct onnx_node *n);

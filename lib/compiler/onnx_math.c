@@ -175,6 +175,14 @@ static struct ir_value *import_prelu(struct onnx_node *n)
 	marg x, slope;
 
 	onnx_need_inputs(n, 2, 2);
+	if (n->opset < 7 && n->in[0]->type.rank > 2 && n->in[1]->type.rank == 1) {
+		int64_t dims[IR_MAX_RANK];	/* a slope for each channel */
+		int rank = n->in[0]->type.rank - 1;
+
+		for (int i = 0; i < rank; i++)
+			dims[i] = i ? 1 : n->in[1]->type.dim[0];
+		n->in[1] = onnx_reshape(n, n->in[1], rank, dims);
+	}
 	is_float = ir_is_float(n->in[0]->type.dtype);
 	onnx_map_begin(n, b);
 	x = ir_map_input(b, n->in[0]);

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "onnx_build.h"
+#include "onnx_window.h"
 
 static struct ir_op *new_op(struct onnx_node *n, enum ir_opcode opcode, int num_inputs)
 {
@@ -93,13 +93,13 @@ static struct ir_value *import_conv(struct onnx_node *n)
 	struct ir_op *op;
 
 	need_inputs(n, 2, 3);
+	wt = &n->in[1]->type;
+	if (!ir_is_const(n->in[1]) || ir_is_const(n->in[0]) || wt->rank > 4 ||
+	    (n->in[2] && !ir_is_const(n->in[2])))
+		return onnx_any_conv(n);
 	read_window(n, &w, false);
 	onnx_attr_int(n, "group", &group);
 	/* The weight's shape decides; kernel_shape, when given, is checked against it. */
-	wt = &n->in[1]->type;
-	if (!ir_is_const(n->in[1]))
-		onnx_node_fail(n, "the weight is computed by the graph; only constant weights can "
-				  "be compiled");
 	if (wt->rank == 3 || wt->rank == 4) {
 		int64_t given[2] = { w.kernel[0], w.kernel[1] };
 		bool has = spatial(n, "kernel_shape", given);
@@ -182,12 +182,12 @@ static struct ir_value *import_pool(struct onnx_node *n, enum ir_opcode opcode)
 	struct ir_op *op;
 
 	need_inputs(n, 1, 1);
+	if (!onnx_pool_is_simple(n))
+		return opcode == IR_MAX_POOL ? onnx_any_max_pool(n) : onnx_any_avg_pool(n);
 	read_window(n, &w, true);
 	onnx_attr_int(n, "ceil_mode", &ceil_mode);
 	if (opcode == IR_AVG_POOL)
 		onnx_attr_int(n, "count_include_pad", &include);
-	else
-		refuse_int(n, "storage_order", 0, "column-major indices are not computed");
 	w.ceil_mode = ceil_mode != 0;
 	w.count_include_pad = include != 0;
 	op = new_op(n, opcode, 1);
@@ -314,6 +314,8 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_norm,
 	onnx_import_loss,
 	onnx_import_quant,
+	onnx_import_window,
+	onnx_import_pool,
 };
 
 struct ir_value *onnx_import_node(struct onnx_node *n)
