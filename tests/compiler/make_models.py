@@ -243,6 +243,51 @@ def nodes():
     yield "node_min", Node(lambda a: a, "Min", 13), [shape]
 
 
+def moves():
+    def permute(*dims):
+        return Fn(lambda x: x.permute(*dims))
+
+    yield "transpose", permute(1, 0), [(300, 700)]
+    yield "transpose_batch", permute(0, 2, 1), [(3, 130, 70)]
+    yield "transpose_tall", permute(1, 0), [(5000, 40)]
+    yield "transpose_narrow", permute(1, 0), [(6, 4001)]
+    yield "transpose_nhwc", permute(0, 2, 3, 1), [(2, 3, 60, 50)]
+    yield "transpose_nchw", permute(0, 3, 1, 2), [(2, 60, 50, 3)]
+    yield "transpose_heads", permute(0, 2, 1, 3), [(2, 60, 8, 64)]
+    yield "transpose_6d", permute(5, 2, 0, 4, 1, 3), [(2, 3, 4, 5, 6, 7)]
+    yield "transpose_8d", permute(7, 2, 5, 0, 3, 6, 1, 4), [(2, 3, 2, 3, 2, 3, 2, 3)]
+    yield "transpose_flip", Fn(lambda x: x.flip(1).permute(0, 2, 1)), [(2, 40, 50)]
+    yield "slice_flip", Fn(lambda x: x.flip([1, 3])), [(2, 5, 6, 70)]
+    yield "slice_steps", Fn(lambda x: x[:, 3:40:2, 1::3]), [(3, 50, 200)]
+    yield "slice_split", Fn(lambda x: torch.split(x, [64, 64, 96], 2)), [(2, 33, 224)]
+    yield "concat", Fn(lambda a, b, c: torch.cat([a, b, c], 1)), [(2, 5, 40, 30), (2, 130, 40, 30), (2, 7, 40, 30)]
+    yield "concat_last", Fn(lambda a, b: torch.cat([F.relu(a), b, a], -1)), [(3, 50, 1), (3, 50, 70)]
+    yield "concat_conv", Fn(lambda c, d, x: d(torch.cat([x, F.relu(c(x))], 1)), nn.Conv2d(20, 140, 3, padding=1),
+                            nn.Conv2d(160, 9, 1)), [(2, 20, 9, 8)]
+    yield "expand_6d", Fn(lambda x: x.expand(2, 6, 3, 4, 5, 7) * 1), [(2, 1, 3, 1, 5, 1)]
+    yield "add_6d", Fn(lambda a, b: a * b + a), [(2, 1, 3, 1, 5, 7), (1, 6, 3, 4, 1, 7)]
+    yield "tile", Fn(lambda x: x.repeat(2, 3, 1, 4)), [(1, 5, 6, 11)]
+    yield "pad_reflect", Fn(lambda x: F.pad(x, (3, 4, 2, 5), "reflect")), [(2, 30, 17, 40)]
+    yield "pad_edge", Fn(lambda x: F.pad(x, (1, 2, 3, 0), "replicate")), [(2, 30, 17, 40)]
+    yield "pad_zeros", Fn(lambda x: F.relu(F.pad(x, (1, 2, 3, 0)))), [(2, 30, 17, 40)]
+    yield "pad_value_5d", Fn(lambda x: F.pad(x, (1, 2, 0, 0, 2, 1, -1, 3), value=1.5)), [(2, 3, 4, 17, 40)]
+    yield "pad_two_readers", Fn(lambda c, x: (c(F.pad(x, (1, 1, 1, 1))), F.pad(x, (1, 1, 1, 1)) + 1), nn.Conv2d(3, 4, 3)), \
+        [(1, 3, 9, 9)]
+    yield "pixel_shuffle", nn.PixelShuffle(3), [(2, 18, 11, 10)]
+    yield "pixel_unshuffle", nn.PixelUnshuffle(2), [(2, 18, 10, 12)]
+    yield "step_gather_rows", Fn(lambda e, x: e((x.abs() * 64).long()), nn.Embedding(512, 96)), [(4, 50)]
+    yield "step_gather_columns", Fn(lambda x, k: x[:, (k.abs() * 8).long()]), [(30, 64, 5), (40,)]
+    yield "step_gather_elements", Fn(lambda x, k: torch.gather(x, 1, (k.abs() * 8).long())), [(30, 64, 5), (20, 33, 5)]
+    yield "step_scatter_elements", Fn(lambda x, v: torch.scatter(x, 1, torch.arange(0, 64, 3).view(1, -1, 1).expand(30, -1, 5), v)), \
+        [(30, 64, 5), (30, 22, 5)]
+    yield "gather_constant", Fn(lambda x: x[:, torch.tensor([5, 3, 3, 0, 7, 11, 2])]), [(4, 12, 30)]
+    yield "gather_many", Fn(lambda x: x[:, torch.arange(500) ** 2 % 97]), [(3, 100, 20)]
+    yield "attention", Fn(lambda q, k, v, x: torch.cat([
+        F.softmax(a @ b.transpose(-1, -2), -1) @ c for a, b, c in [
+            [m(x).view(2, 40, 4, 16).transpose(1, 2) for m in (q, k, v)]]], 1).transpose(1, 2).reshape(2, 40, 64),
+        *(nn.Linear(48, 64) for _ in range(3))), [(2, 40, 48)]
+
+
 def models():
     conv = nn.Conv2d
     yield "resnet", ResNet(), [(1, 3, 64, 64)]
@@ -316,6 +361,7 @@ def models():
     yield from transformers()
     yield from elementwise()
     yield from nodes()
+    yield from moves()
     # Only for its device time: weights and activations of a real size.
     yield "timed_resnet18", ResNet((64, 128, 256, 512), 1000), [(1, 3, 160, 160)]
     # Larger than nca1's SBUF: worked on in bands of rows.
@@ -361,9 +407,9 @@ def main():
                               input_names=[f"x{i}" for i in range(len(x))],
                               training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
         for i, t in enumerate(x):
-            np.save(out / f"{name}.in{i}.npy", t.numpy())
+            np.save(out / f"{name}.in{i}.npy", np.ascontiguousarray(t.numpy()))
         for i, t in enumerate(y if isinstance(y, tuple) else (y,)):
-            np.save(out / f"{name}.out{i}.npy", t.numpy())
+            np.save(out / f"{name}.out{i}.npy", np.ascontiguousarray(t.numpy()))
         names.append(name)
     (out / "list.txt").write_text("\n".join(names) + "\n")
 
