@@ -71,6 +71,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_reduce.c \
 	onnx_shape.c \
 	onnx_tensor.c \
+	onnx_types.c \
 	onnx_window.c \
 	pass.c \
 	pass_attention.c \

@@ -267,6 +267,7 @@ static void read_node(struct reader *r, const Onnx__NodeProto *p, size_t index)
 		if (p->input[i] && p->input[i][0])
 			n.in[i] = lookup(r, p->input[i], who);
 	n.declared = declared_types(r, p);
+	onnx_check_types(&n);
 	result = onnx_import_node(&n);
 	settle(&n, last, &result);
 	for (size_t i = 0; i < p->n_output; i++) {

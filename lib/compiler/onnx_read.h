@@ -52,6 +52,9 @@ struct ir_value *onnx_result(struct onnx_node *n, struct ir_op *op);
 /* The IR's name for an ONNX element type; IR_DT_NONE if there is none (strings, complex numbers). */
 enum ir_dtype onnx_dtype(int32_t data_type);
 
+/* onnx_types.c: refuses operands of different types where ONNX wants one. */
+void onnx_check_types(const struct onnx_node *n);
+
 /* ---- helpers of importers ---- */
 /* @axis counted from the back if negative; fails outside [0, rank). */
 int onnx_axis(struct onnx_node *n, int64_t axis, int rank);
