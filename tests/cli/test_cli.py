@@ -427,6 +427,15 @@ class OtherPrograms(unittest.TestCase):
                                        "large" if target == "nca1" else "xlarge", "--input", f"image={WORK}/one.npy",
                                        "--json").stdout)
             self.assertEqual(run["ticks"] * 10**9 // run["tick_hz"], r["estimated_ns"])
+            for name, engine in run["engines"].items():
+                if name == "tensor" or name not in r["engines"]:
+                    continue  # of tensor only what the array loses counts in the report
+                device = {"transfer": engine["dma_wait_ticks"], "result": engine["result_stall_ticks"],
+                          "engine": engine["wait_ticks"] - engine["dma_wait_ticks"],
+                          "port": engine["port_stall_ticks"], "queue": engine["queue_stall_ticks"]}
+                for kind, ticks in device.items():
+                    self.assertAlmostEqual(r["engines"][name]["stood_ns"][kind], ticks * 1e9 / run["tick_hz"],
+                                           delta=1, msg=f"{target} {name} {kind}")
             text = self.code(0, "accelcc", *args, "--report").stdout
             for word in ("OPERATOR", "RESOURCE", "perfect overlap", "(Conv)", "waited"):
                 self.assertIn(word, text)
