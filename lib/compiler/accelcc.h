@@ -40,7 +40,7 @@ struct accelcc_options {
 	size_t size;			/* sizeof(struct accelcc_options) */
 	const char *target;		/* NULL: nca1 */
 	enum accelcc_precision precision;
-	bool no_fuse;			/* leave epilogue fusion out */
+	bool no_fuse;			/* operator by operator, each result to device memory */
 	const char *model_name;		/* NULL: the graph's own name */
 	const struct accelcc_dim *dims;
 	size_t num_dims;

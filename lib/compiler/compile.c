@@ -56,7 +56,8 @@ static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 	static const int percents[] = { 85, 70, 55, 40, 25, 10 };
 	struct lower_options options = { .target = job->target,
 					 .bf16 = job->options.precision == ACCELCC_BF16,
-					 .max_insts = MAX_INSTS };
+					 .max_insts = MAX_INSTS,
+					 .no_fuse = job->options.no_fuse };
 	int64_t culprit = 0;
 
 	if (job->options.max_instructions && job->options.max_instructions < MAX_INSTS)

@@ -93,6 +93,17 @@ uint8_t lower_dtype(const struct lower *l, const struct ir_value *v)
 	}
 }
 
+/* What @op made goes to device memory, and the next operator brings it from there. */
+static void leave_sbuf(struct lower *l, const struct ir_op *op)
+{
+	for (int i = -1; i < op->num_inputs; i++) {
+		struct ir_value *v = i < 0 ? op->out : ir_in(op, i);
+
+		if (v && l->homes[v->id].sbuf)
+			lower_park(l, v);
+	}
+}
+
 struct lower *lower_graph(struct ir_graph *g, const struct lower_options *options)
 {
 	struct lower *l = cc_new(g->cc, struct lower);
@@ -124,6 +135,8 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 		for (size_t i = 0; i < g->num_outputs; i++)
 			if (g->outputs[i] == op->out)
 				lower_output(l, i);
+		if (options->no_fuse)
+			leave_sbuf(l, op);
 	}
 	for (size_t i = 0; i < g->num_outputs; i++)
 		if (!g->outputs[i]->def)

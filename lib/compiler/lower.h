@@ -33,6 +33,7 @@ struct dram_view {
 struct home {
 	struct dram_view dram;
 	struct mir_buf *sbuf;
+	struct mir_buf *parked;	/* device memory: what @sbuf held, partition by partition */
 };
 
 struct weight_piece {
@@ -88,6 +89,7 @@ struct lower_options {
 	bool bf16;
 	uint64_t max_insts;
 	int sbuf_percent;	/* how full whole tensors may make SBUF */
+	bool no_fuse;		/* operator by operator: every result goes to device memory */
 };
 
 /* Lowers the graph; the caller schedules the result. */
@@ -152,6 +154,8 @@ struct rows lower_all_rows(const struct ir_value *v);
 bool lower_is_banded(const struct lower *l, const struct ir_value *v);
 /* The whole value in SBUF, loaded if need be; it stays. */
 struct mir_buf *lower_in_sbuf(struct lower *l, struct ir_value *v);
+/* Give the value's place in SBUF up; what was there waits in device memory. */
+void lower_park(struct lower *l, struct ir_value *v);
 /* The value in device memory, stored to scratch if need be. */
 struct dram_view lower_in_dram(struct lower *l, struct ir_value *v);
 void lower_store(struct lower *l, struct ir_value *v, const struct dram_view *to);

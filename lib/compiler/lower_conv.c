@@ -300,7 +300,7 @@ void lower_conv(struct lower *l, struct ir_op *op)
 		c.has_bias = true;
 		c.bias = lower_column(l, bias);
 	}
-	c.packed = lower_conv_packs(op, !l->homes[x->id].sbuf);
+	c.packed = lower_conv_packs(op, !l->homes[x->id].sbuf && !l->homes[x->id].parked);
 	conv_make_blocks(&c);
 	lower_bands(&c);
 }

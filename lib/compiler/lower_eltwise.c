@@ -279,9 +279,10 @@ void lower_reshape(struct lower *l, struct ir_op *op)
 
 	/* Row-major bytes do not change; the next reader takes them from device memory in its own
 	 * shape. With the same channels nothing changes in SBUF either. */
-	if (from->sbuf && lower_keeps_channels(op)) {
+	if ((from->sbuf || from->parked) && lower_keeps_channels(op)) {
 		to->sbuf = from->sbuf;
 		to->dram = from->dram;
+		to->parked = from->parked;
 	} else {
 		to->dram = lower_in_dram(l, x);
 	}

@@ -132,13 +132,53 @@ void lower_store(struct lower *l, struct ir_value *v, const struct dram_view *to
 	store_rows(l, v, &all, to);
 }
 
-struct mir_buf *lower_in_sbuf(struct lower *l, struct ir_value *v)
+/* All of a value between SBUF and its image in device memory: channel blocks that fill all partitions
+ * together, the last one if it does not. */
+static void move_parked(struct lower *l, const struct ir_value *v, struct mir_buf *sbuf,
+			struct mir_buf *image, bool store)
+{
+	struct rows all = lower_all_rows(v);
+	int64_t block = all.nn * all.rows * all.s.w, full = all.s.c / NCA_PARTITIONS;
+	int64_t rest = all.s.c % NCA_PARTITIONS, es = l->elem;
+
+	for (int part = 0; part < 2; part++) {
+		int64_t size[4] = { part ? rest : NCA_PARTITIONS, 1, 1, part ? block : full * block };
+		struct mir_mem a = { .buf = sbuf, .space = MIR_SBUF, .dtype = l->dtype,
+				     .offset = part ? (uint64_t)(full * block * es) : 0,
+				     .stride = { 1, 0, 0, es } };
+		struct mir_mem b = { .buf = image, .space = MIR_SLOT, .dtype = l->dtype,
+				     .offset = part ? (uint64_t)(NCA_PARTITIONS * full * block * es) :
+						      0,
+				     .stride = { size[3] * es, 0, 0, es } };
+
+		if (size[0] && size[3])
+			mir_dma(l->m, mir_store_engine(l->m), store ? &b : &a, store ? &a : &b, size,
+				(uint16_t)es, false, 0);
+	}
+}
+
+void lower_park(struct lower *l, struct ir_value *v)
 {
 	struct home *h = &l->homes[v->id];
 
-	if (!h->sbuf) {
-		struct rows all = lower_all_rows(v);
+	if (h->sbuf && !h->parked) {
+		h->parked = mir_scratch(l->m, (uint64_t)ir_type_elements(&v->type) * l->elem, v->name);
+		move_parked(l, v, h->sbuf, h->parked, true);
+	}
+	h->sbuf = NULL;
+}
 
+struct mir_buf *lower_in_sbuf(struct lower *l, struct ir_value *v)
+{
+	struct home *h = &l->homes[v->id];
+	struct rows all = lower_all_rows(v);
+
+	if (h->sbuf)
+		return h->sbuf;
+	if (h->parked) {
+		h->sbuf = mir_sbuf(l->m, lower_rows_bytes(l, &all), v->name);
+		move_parked(l, v, h->sbuf, h->parked, false);
+	} else {
 		lower_bring_rows(l, v, &all);
 		h->sbuf = all.buf;
 	}
@@ -174,7 +214,7 @@ struct dram_view lower_in_dram(struct lower *l, struct ir_value *v)
 		h->dram = lower_constant(l, v);
 		return h->dram;
 	}
-	cc_assert(l->cc, h->sbuf);
+	(void)lower_in_sbuf(l, v);
 	new_dram(l, v);
 	lower_store(l, v, &h->dram);
 	return h->dram;
