@@ -103,7 +103,7 @@ static void random_command(struct mischief *m, const struct tenant *t, struct nc
 		e->launch.args_len = (uint32_t)t->graph->args_len;
 		e->launch.report = t->launch->report_va;
 		e->launch.timeout_ns = 1000000 + below(m, 1000000);
-		e->launch.rsvd0 = 0;
+		e->launch.report_len = (uint32_t)below(m, sizeof(struct nca_launch_report) + 64);
 		e->launch.rsvd1 = 0;
 	}
 }
