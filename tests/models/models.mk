@@ -9,3 +9,5 @@ models-zoo:
 check-models: models-zoo
 	$(MAKE) programs
 	tests/models/check.py --build $(BUILD) $(if $(FULL),--full)
+	tests/models/bits.py --build $(BUILD) $(if $(FULL),--full) --keep $(BUILD)/models-zoo/keep
+	tests/models/vm.sh $(BUILD)/models-zoo/keep

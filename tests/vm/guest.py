@@ -142,7 +142,8 @@ def qemu_command(args, sim, port, console, cmdline):
     cmd = [os.path.join(HERE, 'qemu.sh'), '-nodefaults', '-no-user-config', '-no-reboot',
            '-display', 'none', '-accel', 'tcg,thread=multi', '-cpu', 'max,la57=off',
            '-machine', 'q35,memory-backend=mem',
-           '-m', '1G', '-object', 'memory-backend-memfd,id=mem,size=1G,share=on', '-smp', '2',
+           '-m', f'{args.memory}M', '-smp', '2',
+           '-object', f'memory-backend-memfd,id=mem,size={args.memory}M,share=on',
            '-kernel', kernel, '-initrd', args.initramfs, '-append', cmdline]
     if args.iommu:
         cmd += ['-device', 'intel-iommu,caching-mode=on,intremap=off']
@@ -357,6 +358,7 @@ def main():
     p.add_argument('--log', required=True, help='directory for the logs of this boot')
     p.add_argument('--tests', default='', help='comma-separated names of guest/*.sh')
     p.add_argument('--timeout', type=int, default=300, help='seconds for the whole boot')
+    p.add_argument('--memory', type=int, default=1024, help='MiB of the guest')
     p.add_argument('--iommu', action='store_true', help='with intel-iommu in strict mode')
     p.add_argument('--no-device', action='store_true', help='without the simulated device')
     p.add_argument('--sim', default=os.path.join(TOP, 'build/bin/accel-sim'))
