@@ -2,8 +2,9 @@
 /*
  * Trace in Chrome's JSON format, which Perfetto opens. Processes are contexts
  * (one track per queue) and cores (arbiter, engines, semaphore waits, DMA
- * queues); times are device time in microseconds. Written as a stream; the
- * closing bracket follows on trace_close().
+ * queues); times are device time in microseconds. One event a line, written as a
+ * stream; the closing bracket follows on trace_close(). Slices of a track never overlap:
+ * what the array does at the same time is on tracks of its own.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@
 #define TID_ARBITER	1u
 #define TID_ENGINE(e)	(10u + (e))
 #define TID_WAIT(e)	(20u + (e))
+#define TID_LOADS	30u
+#define TID_TILE(n)	((n) ? 40u + (n) : TID_ENGINE(NCA_ENGINE_TENSOR))
+#define TILES		16u	/* matmuls the array can do side by side */
 #define TID_DMA(d)	(100u + (d))
 
 struct trace {
@@ -23,6 +27,9 @@ struct trace {
 	bool any;
 	bool named_ctx[DEV_CONTEXTS + 1];
 	bool named_queue[DEV_CONTEXTS + 1][DEV_QUEUES];
+	/* Per core: until when a track of the array is taken, in ticks of the device. */
+	uint64_t tile_end[DEV_CORES][TILES];
+	bool named_tile[DEV_CORES][TILES];
 };
 
 static void begin(struct trace *t)
@@ -71,6 +78,7 @@ struct trace *trace_open(const char *path, const struct nca_target *target)
 			name(t, "thread_name", PID_CORE(c), TID_ENGINE(e), engine[e], 0);
 			name(t, "thread_name", PID_CORE(c), TID_WAIT(e), wait[e], 0);
 		}
+		name(t, "thread_name", PID_CORE(c), TID_LOADS, "tensor loads", 0);
 		for (uint32_t d = 0; d < target->dma_engines; d++)
 			name(t, "thread_name", PID_CORE(c), TID_DMA(d), "DMA %u", d);
 	}
@@ -174,6 +182,21 @@ static const char *opcode_name(uint8_t op)
 	return name[op] ? name[op] : "?";
 }
 
+/* The first track of the array that is free at @start. */
+static uint32_t tile_track(struct trace *t, uint32_t core, uint64_t start, uint64_t end)
+{
+	uint32_t n = 0;
+
+	while (n + 1 < TILES && t->tile_end[core][n] > start)
+		n++;
+	if (n && !t->named_tile[core][n]) {
+		t->named_tile[core][n] = true;
+		name(t, "thread_name", PID_CORE(core), TID_TILE(n), "tensor, beside it %u", n);
+	}
+	t->tile_end[core][n] = end;
+	return TID_TILE(n);
+}
+
 /* ---- From the core, on a worker's thread: ticks are the launch's own ---------------------- */
 static void hook(struct launch *l, uint32_t tid, const char *what, uint64_t start, uint64_t end,
 		 const char *key, uint64_t value, uint32_t op_id)
@@ -181,6 +204,8 @@ static void hook(struct launch *l, uint32_t tid, const char *what, uint64_t star
 	struct trace *t = l->dev->trace;
 
 	pthread_mutex_lock(&t->lock);
+	if (tid == TID_TILE(0))
+		tid = tile_track(t, l->core, l->base + start, l->base + end);
 	begin(t);
 	fprintf(t->f, "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,", what, PID_CORE(l->core),
 		tid);
@@ -193,7 +218,8 @@ static void hook(struct launch *l, uint32_t tid, const char *what, uint64_t star
 static void on_inst(void *opaque, uint32_t engine, const struct nca_inst *inst, uint32_t pc,
 		    uint64_t start, uint64_t end)
 {
-	hook(opaque, TID_ENGINE(engine), opcode_name(inst->opcode), start, end, "pc", pc, inst->op_id);
+	hook(opaque, inst->opcode == NCA_OP_LDSTAT ? TID_LOADS : TID_ENGINE(engine),
+	     opcode_name(inst->opcode), start, end, "pc", pc, inst->op_id);
 }
 
 static void on_wait(void *opaque, uint32_t engine, uint32_t sem, uint64_t start, uint64_t end)

@@ -313,6 +313,49 @@ class Run(Base):
         self.assertGreater(len(events), 50)
         self.code(2, "trace", NCX["nca1"], "--device", "accel0")
 
+    def test_trace_tracks_and_names(self):
+        f = WORK / "trace.json"
+        self.json("run", "trace", NCX["nca2"], "--device", "sim", "--output", f, "--repeat", "2")
+        ops = self.json("graph", "graph", "show", NCX["nca2"], "--ops")["op_names"]
+        events = json.loads(f.read_text())["traceEvents"]
+        tracks, spans, names = {}, {}, {}
+        for e in events:
+            if e["ph"] == "X":
+                tracks.setdefault((e["pid"], e["tid"]), []).append((round(e["ts"] * 1000), round(e["dur"] * 1000)))
+            elif e["ph"] in "be":
+                spans.setdefault((e["cat"], e["id"], e["name"]), {})[e["ph"]] = e["ts"]
+            elif e["ph"] == "M":
+                names[e["pid"], e["tid"]] = e["args"]["name"]
+        # Slices of one track follow one another or lie within one another: Perfetto shows no others.
+        for track, slices in tracks.items():
+            self.assertIn(track, names)
+            stack = []
+            for start, dur in sorted(slices, key=lambda s: (s[0], -s[1])):
+                while stack and stack[-1] <= start:
+                    stack.pop()
+                if stack:
+                    self.assertLessEqual(start + dur, stack[-1], names[track])
+                stack.append(start + dur)
+        # Instructions and transfers say which operator and layer they belong to.
+        work = [e for e in events if "node" in e.get("args", {}) and "semaphore" not in e["args"]]
+        self.assertGreater(len(work), 100)
+        for e in work:
+            self.assertEqual(e["args"]["op"], ops[e["args"]["node"]])
+            if "/" in e["args"]["op"][1:].split(" ")[0]:
+                self.assertEqual(e["args"]["layer"], e["args"]["op"].split(" ")[0].rpartition("/")[0])
+        for name in ("MATMUL", "LDSTAT", "ACTIVATE", "transfer"):
+            self.assertIn(name, {e["name"] for e in work})
+        # A span for each operator and layer that ran, in each launch.
+        ran = {e["args"]["op"] for e in work}
+        for op in ran:
+            self.assertEqual(sum(1 for c, _, n in spans if c == "operator" and n == op), 2, op)
+        layers = {e["args"]["layer"] for e in work if "layer" in e["args"]}
+        self.assertGreater(len(layers), 4)
+        self.assertEqual(layers, {n for c, _, n in spans if c == "layer"})
+        for s in spans.values():
+            self.assertLessEqual(s["b"], s["e"])
+        self.assertIn("tensor loads", names.values())
+
 
 class Bench(Base):
     def test_nop(self):

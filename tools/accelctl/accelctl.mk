@@ -5,7 +5,7 @@ accelctl_SRCS := $(addprefix tools/accelctl/, \
 	tensor.c tensor_file.c tensor_onnx.c npy.c \
 	print_names.c print_text.c print_text_bench.c text_table.c print_json.c print_json_bench.c \
 	cmd_list.c cmd_info.c cmd_run.c cmd_trace.c cmd_graph.c cmd_reset.c cmd_completion.c \
-	run_graph.c run_inputs.c run_outputs.c \
+	run_graph.c trace_names.c run_inputs.c run_outputs.c \
 	bench_nop.c bench_copy.c bench_launch.c bench_share.c share_run.c \
 	cmd_selftest.c selftest_queue.c selftest_memory.c selftest_launch.c \
 	ncx_image.c synth_program.c) $(GEN)/onnx.pb-c.c

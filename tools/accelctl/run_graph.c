@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 #include <nca/target.h>
 
 #include "printer.h"
 #include "run.h"
+#include "trace_names.h"
 
 const char *const ctl_mode_names[] = { "full", "timed", NULL };
 
@@ -236,6 +238,8 @@ static enum ctl_exit execute(struct ctl_run_job *job, struct ctl_run *r)
 	if (!ret)
 		ret = run_all(job, &s, r);
 	ctl_session_close(&s);
+	if (!ret && job->opt->trace && !access(job->opt->trace, F_OK))
+		ret = ctl_trace_add_names(job->opt->trace, job->file, job->info.ops);
 	if (job->opt->trace && !stat(job->opt->trace, &st))
 		r->trace_bytes = (uint64_t)st.st_size;
 	if (!ret && job->opt->trace && !r->trace_bytes)
