@@ -57,16 +57,6 @@ static struct dma_transfer *transfer_alloc(struct core_state *st, uint32_t *id)
 	return &st->transfer[*id];
 }
 
-static void dma_next_update(struct core_state *st)
-{
-	uint64_t next = NEVER;
-
-	for (uint32_t i = 0; i < st->launch.dma_engines; i++)
-		if (st->dma[i].next < next)
-			next = st->dma[i].next;
-	st->dma_next = next;
-}
-
 static void enqueue(struct core_state *st, uint32_t engine, const struct dma_job *job)
 {
 	struct dma_engine *d = &st->dma[engine];
@@ -180,24 +170,30 @@ static void packet_start(struct core_state *st, uint32_t engine, uint64_t now)
 	d->next = done;
 }
 
-/* The lowest-numbered DMA engine that has something to do at @now does it. */
+/*
+ * DMA engines that have something to do at @now do it, in the order of their
+ * numbers. What they update is seen later, so nothing can come in between.
+ */
 int dma_event(struct core_state *st, uint64_t now)
 {
+	uint64_t next = NEVER;
+
 	for (uint32_t i = 0; i < st->launch.dma_engines; i++) {
 		struct dma_engine *d = &st->dma[i];
 
-		if (d->next != now)
-			continue;
-		if (d->packet && packet_done(st, i, now))
-			return -1;
-		if (!d->count)
-			d->next = NEVER;
-		else if (d->job[d->head].ready > now)
-			d->next = d->job[d->head].ready;
-		else
-			packet_start(st, i, now);
-		break;
+		if (d->next == now) {
+			if (d->packet && packet_done(st, i, now))
+				return -1;
+			if (!d->count)
+				d->next = NEVER;
+			else if (d->job[d->head].ready > now)
+				d->next = d->job[d->head].ready;
+			else
+				packet_start(st, i, now);
+		}
+		if (d->next < next)
+			next = d->next;
 	}
-	dma_next_update(st);
+	st->dma_next = next;
 	return 0;
 }

@@ -288,6 +288,63 @@ static void exec_reduce(struct ew *e)
 	}
 }
 
+/* Step @i of @a with scalar @which. */
+static void with_scalar(const struct ew *e, struct ew_args *a, int i, int which, uint32_t op)
+{
+	a->op[i] = op;
+	a->y[i] = (const uint8_t *)e->s[which];
+}
+
+static void with_tensor(const struct ew *e, struct ew_args *a, int i, uint32_t op)
+{
+	a->op[i] = op;
+	a->y[i] = e->src1.base;
+	a->y_off[i] = e->src1.off;
+}
+
+/* The common case: FP32 in and out, a few operations, no reduction. */
+static bool in_one_pass(struct ew *e)
+{
+	const struct nca_body_ew *b = e->b;
+	uint32_t flags = e->x->in->flags;
+	struct ew_args a = { .dst = e->dst.base, .dst_off = e->dst.off, .src = e->src0.base,
+			     .src_off = e->src0.off, .n = e->dst.n, .lanes = e->lanes };
+
+	if (!e->k->ew || e->reduced || e->dom != DOM_FP || e->dst.dtype != NCA_FP32 ||
+	    !b->src0.nparts || e->src0.dtype != NCA_FP32 ||
+	    (b->src1.nparts && e->src1.dtype != NCA_FP32))
+		return false;
+	switch (e->x->in->opcode) {
+	case NCA_OP_COPY:
+		break;
+	case NCA_OP_TENSOR_TENSOR:
+		with_tensor(e, &a, 0, b->op0);
+		break;
+	case NCA_OP_TENSOR_SCALAR:
+		with_scalar(e, &a, 0, 0, b->op0);
+		with_scalar(e, &a, 1, 1, b->op1);
+		a.reverse[0] = flags & NCA_F_REVERSE0;
+		a.reverse[1] = flags & NCA_F_REVERSE1;
+		break;
+	case NCA_OP_SCALAR_TENSOR:
+		with_scalar(e, &a, 0, 0, b->op0);
+		with_tensor(e, &a, 1, b->op1);
+		a.reverse[0] = flags & NCA_F_REVERSE0;
+		a.reverse[1] = flags & NCA_F_REVERSE1;
+		break;
+	case NCA_OP_ACTIVATE:
+		if (b->func != NCA_FUNC_IDENTITY && b->func != NCA_FUNC_RELU)
+			return false;
+		with_scalar(e, &a, 0, 0, b->s0.kind ? NCA_ALU_MUL : NCA_ALU_NONE);
+		with_scalar(e, &a, 1, 1, b->s1.kind ? NCA_ALU_ADD : NCA_ALU_NONE);
+		a.relu = b->func == NCA_FUNC_RELU;
+		break;
+	default:
+		return false;
+	}
+	return e->k->ew(&a);
+}
+
 int exec_ew(struct exec *x)
 {
 	const struct nca_body_ew *b = &x->in->ew;
@@ -337,6 +394,8 @@ int exec_ew(struct exec *x)
 	if (x->in->opcode == NCA_OP_COPY_PRED &&
 	    resolve_old(&e, &b->dst, &x->p->dst[0], &e.dst, dlo, dhi))
 		return -1;
+	if (in_one_pass(&e))
+		return 0;
 	for (uint32_t r = 0; r < e.dst.n; r += CHUNK)
 		chunk(&e, r, e.dst.n - r < CHUNK ? e.dst.n - r : CHUNK);
 	if (e.reduced)

@@ -52,8 +52,26 @@ struct mm_tile {		/* a stationary tile, FP32 or BF16: @k rows of @m elements */
 	uint32_t k, m, dtype;
 };
 
+/*
+ * What most elementwise instructions are, in one pass: every operand FP32,
+ * dst = relu?((src op[0] y[0]) op[1] y[1]).
+ */
+struct ew_args {
+	uint8_t *dst;
+	const uint8_t *src;
+	const uint32_t *dst_off, *src_off;
+	uint32_t n, lanes;
+	uint32_t op[2];		/* enum nca_alu; NONE: this step is absent */
+	bool reverse[2];	/* the other operand on the left */
+	const uint8_t *y[2];
+	const uint32_t *y_off[2];	/* per element; NULL: one row for all */
+	bool relu;
+};
+
 struct core_kernels {
 	const char *name;
+	/* False if an operation is not among the few it knows; nothing was done then. NULL: none is. */
+	bool (*ew)(const struct ew_args *a);
 	/* Row r of @out = element r, widened to the domain (DOM_BITS: zero extended). */
 	void (*load)(uint32_t *out, const uint8_t *base, const uint32_t *off, uint32_t n,
 		     uint32_t lanes, uint32_t dtype, enum domain dom);

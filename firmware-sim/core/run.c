@@ -204,8 +204,8 @@ static void occupy(struct core_state *st, uint32_t e, const struct pinst *p, uin
 	if (on_array(p)) {
 		uint64_t from = end - p->ticks;
 
-		for (uint32_t i = 0; i < 16; i++)
-			st->cell_free[i] = p->cells >> i & 1 ? end : st->cell_free[i];
+		for (uint32_t c = p->cells; c; c &= c - 1)
+			st->cell_free[__builtin_ctz(c)] = end;
 		/* Starts ascend: what is counted already reaches up to array_free. */
 		from = from > st->array_free ? from : st->array_free;
 		st->array_busy += end > from ? end - from : 0;
@@ -387,6 +387,31 @@ static uint64_t waited_since(const struct stream *s)
 	return s->passed ? s->since : s->next;
 }
 
+static bool told_to_stop(const volatile bool *stop)
+{
+	return stop && __atomic_load_n(stop, __ATOMIC_ACQUIRE);
+}
+
+/* Stream @e goes on as long as nothing else happens before it, or at the same tick. */
+static int steps(struct core *core, struct core_state *st, uint32_t e, uint64_t until,
+		 const volatile bool *stop, struct core_fault *fault)
+{
+	const struct stream *s = &st->stream[e];
+
+	for (uint32_t i = 0; i < NCA_ENGINES; i++)
+		if (i != e && st->stream[i].next < until)
+			until = st->stream[i].next;
+	for (;;) {
+		if (step(core, st, e, fault))
+			return -1;
+		if (s->next >= until || s->next >= st->dma_next ||
+		    (st->queue_len && s->next >= st->queue[st->queue_head].time) ||
+		    told_to_stop(stop))
+			return 0;
+		st->clock = s->next;
+	}
+}
+
 static enum core_result run(struct core *core, struct core_state *st, uint64_t until,
 			    const volatile bool *stop, struct core_fault *fault)
 {
@@ -413,7 +438,7 @@ static enum core_result run(struct core *core, struct core_state *st, uint64_t u
 				st->clock = until;
 			return CORE_YIELDED;
 		}
-		if (stop && __atomic_load_n(stop, __ATOMIC_ACQUIRE))
+		if (told_to_stop(stop))
 			return CORE_YIELDED;
 		st->clock = t;
 		if (t == sem) {
@@ -425,7 +450,7 @@ static enum core_result run(struct core *core, struct core_state *st, uint64_t u
 					  "the host has no memory");
 				return CORE_FAULT;
 			}
-		} else if (step(core, st, best, fault)) {
+		} else if (steps(core, st, best, until, stop, fault)) {
 			return CORE_FAULT;
 		}
 	}

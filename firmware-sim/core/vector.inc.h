@@ -3,6 +3,7 @@
  * Vector arithmetic, included once per instruction-set extension by a file that
  * defines VL (lanes of a vector), VTABLE, VNAME and these few operations:
  *
+ *   vf v_max(vf, vf)       as maxps: the second operand if one is NaN or both are zero
  *   vf v_fma(vf, vf, vf)   vf v_sqrt(vf)   vf v_rint(vf)   vf v_floor(vf)   vf v_ceil(vf)
  *   vi v_cvt(vf)           FP32 to INT32, nearest even, 0x80000000 out of range
  *   vi ld_bf16(const void *)   consecutive BF16 as FP32
@@ -124,6 +125,7 @@ static void tf32(uint32_t *a, uint32_t n, uint32_t lanes)
 
 const struct core_kernels VTABLE = {
 	.name = VNAME,
+	.ew = ew,
 	.load = load,
 	.store = store,
 	.alu = alu,

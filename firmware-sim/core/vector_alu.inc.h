@@ -268,3 +268,69 @@ static void reduce(uint32_t *acc, const uint32_t *a, uint32_t n, uint32_t lanes,
 	}
 	core_kernels_golden.reduce(acc, a, n, lanes, op, dom);
 }
+
+/* ---- an instruction in one pass ----------------------------------------------------- */
+INLINE vf ew_step(uint32_t op, vf x, vf y)
+{
+	switch (op) {
+	case NCA_ALU_ADD:
+		return x + y;
+	case NCA_ALU_SUB:
+		return x - y;
+	case REV_SUB:
+		return y - x;
+	case NCA_ALU_MUL:
+		return x * y;
+	case NCA_ALU_MAX:
+		return maximum(x, y);
+	case NCA_ALU_MIN:
+		return minimum(x, y);
+	default:
+		return x;
+	}
+}
+
+INLINE void ew_rows(const struct ew_args *a, uint32_t op0, uint32_t op1, bool relu)
+{
+	for (uint32_t r = 0; r < a->n; r++) {
+		const uint8_t *x = a->src + a->src_off[r];
+		const uint8_t *y0 = op0 ? a->y[0] + (a->y_off[0] ? a->y_off[0][r] : 0) : x;
+		const uint8_t *y1 = op1 ? a->y[1] + (a->y_off[1] ? a->y_off[1][r] : 0) : x;
+		uint8_t *to = a->dst + a->dst_off[r];
+
+		for (uint32_t i = 0; i < a->lanes; i += VL) {
+			vf v = ew_step(op0, (vf)ld(x + i * 4), (vf)ld(y0 + i * 4));
+
+			v = ew_step(op1, v, (vf)ld(y1 + i * 4));
+			/* Of maxps the second operand is the result for NaN and for two zeroes. */
+			if (relu)
+				v = v_max(splatf(0), v) + splatf(0);
+			st_lanes(to + i * 4, (vi)canonical(v), i, a->lanes);
+		}
+	}
+}
+
+static bool ew(const struct ew_args *a)
+{
+	uint32_t op[2];
+
+	for (int i = 0; i < 2; i++) {
+		op[i] = a->reverse[i] ? mirrored(a->op[i]) : a->op[i];
+		if (op[i] > NCA_ALU_MIN && op[i] != REV_SUB)
+			return false;
+		if (op[i] == NCA_ALU_DIV)
+			return false;
+	}
+	/* The usual ends of a layer without a choice in the loop. */
+	if (op[0] == NCA_ALU_MUL && op[1] == NCA_ALU_ADD && a->relu)
+		ew_rows(a, NCA_ALU_MUL, NCA_ALU_ADD, true);
+	else if (op[0] == NCA_ALU_MUL && op[1] == NCA_ALU_ADD)
+		ew_rows(a, NCA_ALU_MUL, NCA_ALU_ADD, false);
+	else if (op[0] == NCA_ALU_ADD && !op[1] && !a->relu)
+		ew_rows(a, NCA_ALU_ADD, NCA_ALU_NONE, false);
+	else if (op[0] == NCA_ALU_MAX && !op[1] && !a->relu)
+		ew_rows(a, NCA_ALU_MAX, NCA_ALU_NONE, false);
+	else
+		ew_rows(a, op[0], op[1], a->relu);
+	return true;
+}

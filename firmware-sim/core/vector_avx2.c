@@ -22,6 +22,11 @@ static inline __attribute__((always_inline)) vf v_sqrt(vf a)
 	return (vf)_mm256_sqrt_ps((__m256)a);
 }
 
+static inline __attribute__((always_inline)) vf v_max(vf a, vf b)
+{
+	return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+}
+
 static inline __attribute__((always_inline)) vf v_rint(vf a)
 {
 	return (vf)_mm256_round_ps((__m256)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
