@@ -69,6 +69,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_pool.c \
 	onnx_quant.c \
 	onnx_reduce.c \
+	onnx_rnn.c \
 	onnx_shape.c \
 	onnx_tensor.c \
 	onnx_types.c \

@@ -92,6 +92,23 @@ bool onnx_attr_string(struct onnx_node *n, const char *name, const char **value)
 	return a != NULL;
 }
 
+bool onnx_attr_strings(struct onnx_node *n, const char *name, const char *const **values, size_t *num)
+{
+	const Onnx__AttributeProto *a = take(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS);
+	const char **copy;
+
+	if (!a)
+		return false;
+	copy = cc_new_n(n->g->cc, const char *, a->n_strings + 1);
+	for (size_t i = 0; i < a->n_strings; i++)
+		copy[i] = cc_strndup(n->g->cc,
+				     a->strings[i].data ? (const char *)a->strings[i].data : "",
+				     a->strings[i].data ? a->strings[i].len : 0);
+	*values = copy;
+	*num = a->n_strings;
+	return true;
+}
+
 const Onnx__TensorProto *onnx_attr_tensor(struct onnx_node *n, const char *name)
 {
 	const Onnx__AttributeProto *a =

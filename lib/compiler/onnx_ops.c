@@ -316,6 +316,7 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_quant,
 	onnx_import_window,
 	onnx_import_pool,
+	onnx_import_rnn,
 };
 
 struct ir_value *onnx_import_node(struct onnx_node *n)

@@ -97,6 +97,7 @@ bool onnx_attr_ints(struct onnx_node *n, const char *name, const int64_t **value
 bool onnx_attr_string(struct onnx_node *n, const char *name, const char **value);
 const Onnx__TensorProto *onnx_attr_tensor(struct onnx_node *n, const char *name);
 bool onnx_attr_floats(struct onnx_node *n, const char *name, const float **values, size_t *num);
+bool onnx_attr_strings(struct onnx_node *n, const char *name, const char *const **values, size_t *num);
 /* Fails if the node has an attribute that nobody asked for. */
 void onnx_attrs_done(struct onnx_node *n);
 

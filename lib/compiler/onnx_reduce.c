@@ -50,6 +50,23 @@ static struct ir_value *apply(struct onnx_node *n, enum step step, struct ir_val
 	return x;
 }
 
+/* Computed axes, where the model declares a result with as many dimensions: what has become 1. */
+static bool axes_from_shape(struct onnx_node *n, uint32_t *axes)
+{
+	const struct ir_type *x = &n->in[0]->type, *y = &n->declared[0];
+
+	if (!onnx_declares(n, 0) || x->rank != y->rank || !x->rank)
+		return false;
+	*axes = 0;
+	for (int i = 0; i < x->rank; i++) {
+		if (y->dim[i] != x->dim[i] && y->dim[i] != 1)
+			return false;
+		if (y->dim[i] == 1)
+			*axes |= 1u << i;
+	}
+	return true;
+}
+
 /* The dimensions to reduce; false if there are none and nothing is to be done. */
 static bool read_axes(struct onnx_node *n, int64_t axes_operand, uint32_t *axes)
 {
@@ -62,6 +79,8 @@ static bool read_axes(struct onnx_node *n, int64_t axes_operand, uint32_t *axes)
 		struct ir_value *v = n->num_in > 1 ? n->in[1] : NULL;
 
 		onnx_attr_int(n, "noop_with_empty_axes", &noop);
+		if (v && !ir_is_const(v) && axes_from_shape(n, axes))
+			return true;
 		if (v && (!ir_is_const(v) || !ir_is_int(v->type.dtype)))
 			onnx_node_fail(n, "the axes are computed while the model runs; they must be "
 					  "constant");
@@ -267,7 +286,9 @@ static struct ir_value *import_cum_sum(struct onnx_node *n)
 	onnx_attr_int(n, "reverse", &reverse);
 	x = n->in[0];
 	rank = x->type.rank;
-	axis = onnx_axis(n, constant_int(n, 1, "the axis"), rank);
+	/* A vector has one axis, whatever computes its number. */
+	axis = rank == 1 && !ir_is_const(n->in[1]) ? 0 :
+	       onnx_axis(n, constant_int(n, 1, "the axis"), rank);
 	count = x->type.dim[axis];
 	if (count > MAX_RUNNING || rank >= IR_MAX_RANK)
 		onnx_node_fail(n, "a running sum of more than %d elements, or of more than %d "
@@ -307,11 +328,15 @@ static struct ir_value *import_top_k(struct onnx_node *n)
 	onnx_attr_int(n, "sorted", &sorted);	/* sorted results serve those who do not care */
 	if (n->opset < 10)
 		onnx_attr_int(n, "k", &k);
-	else
-		k = constant_int(n, 1, "K");
 	x = n->in[0];
 	r = x->type.rank;
 	dim = onnx_axis(n, axis, r);
+	/* Where the model says how large the result is, it says what K is. */
+	if (n->opset >= 10 && !ir_is_const(n->in[1]) && onnx_declares(n, 0) &&
+	    n->declared[0].rank == r)
+		k = n->declared[0].dim[dim];
+	else if (n->opset >= 10)
+		k = constant_int(n, 1, "K");
 	count = x->type.dim[dim];
 	if (k < 1 || k > count)
 		onnx_node_fail(n, "K = %lld is outside 1 to %lld", (long long)k, (long long)count);
