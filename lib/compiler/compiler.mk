@@ -36,6 +36,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_plan.c \
 	lower_pool.c \
 	lower_reduce.c \
+	lower_rearrange.c \
 	lower_rows.c \
 	lower_softmax.c \
 	lower_space.c \

@@ -59,6 +59,9 @@ static void lower_op(struct lower *l, struct ir_op *op)
 	case IR_TRANSPOSE:
 	case IR_TAKE:
 	case IR_CONCAT:
+		if (!lower_rearrange(l, op))
+			lower_move(l, op);
+		break;
 	case IR_TRILU:
 		lower_move(l, op);
 		break;

@@ -181,6 +181,16 @@ void lower_load_tokens(struct lower *l, struct rows *r, const struct dram_view *
 void lower_store_tokens(struct lower *l, const struct rows *r, const struct dram_view *to,
 			const int64_t stride[4]);
 
+/* ---- lower_rearrange.c: moves of elements from SBUF to SBUF ---- */
+/* Longest run of partitions that an engine's operand may have from partition @p on; 0: none. */
+int64_t lower_partition_run(int64_t p);
+/* Whether the layouts allow it. */
+bool lower_rearranges(const struct ir_op *op);
+/* Whether a transpose leaves everything where it is in SBUF. */
+bool lower_transposes_nothing(const struct ir_op *op);
+/* False if it has to be done in device memory. */
+bool lower_rearrange(struct lower *l, struct ir_op *op);
+
 /* ---- one operator each ---- */
 void lower_conv(struct lower *l, struct ir_op *op);
 void lower_pool(struct lower *l, struct ir_op *op);

@@ -16,11 +16,6 @@
 #define BANK_FP32 (NCA_PSUM_BANK_BYTES / 4)
 #define SCORE_BANKS 4
 
-int64_t attention_run(int64_t p)
-{
-	return p == 0 ? 128 : p == 64 ? 64 : p % 32 == 0 ? 32 : 0;
-}
-
 void attention_copy(struct attention *t, const struct mir_tile *dst, const struct mir_tile *src)
 {
 	uint64_t n = (uint64_t)(src->size[1] * src->size[2] * src->size[3]);
@@ -147,8 +142,8 @@ static void multiply_scores(struct attention *t, const struct mir_tile *acc,
 		struct mir_tile stationary, moving;
 
 		n = min64(t->a->size - c,
-			  min64(attention_run((q->channel + c) % NCA_PARTITIONS),
-				attention_run((k.channel + c) % NCA_PARTITIONS)));
+			  min64(lower_partition_run((q->channel + c) % NCA_PARTITIONS),
+				lower_partition_run((k.channel + c) % NCA_PARTITIONS)));
 		cc_assert(t->l->cc, n > 0);
 		stationary = attention_tile(t, q, c, n, t->qn);
 		moving = attention_tile(t, &k, c, n, num);

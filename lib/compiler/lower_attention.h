@@ -56,8 +56,6 @@ struct attention {
 	int num_masks, next_mask, max_masks;
 };
 
-/* Longest run of partitions that an operand may have from partition @p on; 0: none. */
-int64_t attention_run(int64_t p);
 int64_t attention_pixel(const struct attention *t, const struct attention_side *s,
 			const struct attention_unit *u, int64_t token);
 /* A head's channels; those that do not start at a partition fit for engines are copied to one. */

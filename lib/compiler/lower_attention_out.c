@@ -111,7 +111,7 @@ static void flush(struct attention *t, struct result *r)
 	for (int64_t c = r->first, n; c < r->first + r->num; c += n) {
 		struct mir_tile acc, dst;
 
-		n = min64(r->first + r->num - c, attention_run(c % NCA_PARTITIONS));
+		n = min64(r->first + r->num - c, lower_partition_run(c % NCA_PARTITIONS));
 		acc = result_tile(t, r, c, n);
 		dst = attention_tile(t, &r->head, c, n, t->qn);
 		attention_copy(t, &dst, &acc);
@@ -201,7 +201,7 @@ void attention_multiply(struct attention *t)
 		for (int64_t c = 0, n; c < t->a->v_size; c += n) {
 			int64_t to = head.channel + c;
 
-			n = min64(t->a->v_size - c, attention_run(to % NCA_PARTITIONS));
+			n = min64(t->a->v_size - c, lower_partition_run(to % NCA_PARTITIONS));
 			if (r.num && (to != r.first + r.num || to % NCA_PARTITIONS == 0 ||
 				      !same_tokens(t, i, i - (c == 0))))
 				flush(t, &r);

@@ -42,8 +42,9 @@ bool lower_keeps_channels(const struct ir_op *reshape)
 /* Where the buffer comes from that @v shares. */
 static const struct ir_value *shared(const struct ir_value *v)
 {
-	while (v->def && v->def->opcode == IR_RESHAPE && lower_keeps_channels(v->def))
-		v = ir_in(v->def, IR_RESHAPE_X);
+	while (v->def && ((v->def->opcode == IR_RESHAPE && lower_keeps_channels(v->def)) ||
+			  lower_transposes_nothing(v->def)))
+		v = ir_in(v->def, 0);
 	return v;
 }
 
@@ -56,7 +57,7 @@ static bool made_in_dram(const struct ir_value *v)
 		return true;
 	if (from != v)
 		return made_in_dram(from);
-	return ir_opcode_makes_dram(v->def->opcode);
+	return ir_opcode_makes_dram(v->def->opcode) && !lower_rearranges(v->def);
 }
 
 bool lower_conv_packs(const struct ir_op *op, bool x_in_dram)
@@ -76,6 +77,10 @@ static bool reads_in_sbuf(const struct ir_op *op, int slot)
 	case IR_CONV:
 		return slot == IR_CONV_RESIDUAL ||
 		       (slot == IR_CONV_X && !lower_conv_packs(op, made_in_dram(v)));
+	case IR_TRANSPOSE:
+	case IR_TAKE:
+	case IR_CONCAT:
+		return lower_rearranges(op);
 	case IR_ADD:
 	case IR_TENSOR_TENSOR:
 		/* A broadcast operand is brought in the shape of the result, for this operator

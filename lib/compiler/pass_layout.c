@@ -37,7 +37,7 @@ static bool is_tied(const struct ir_op *op, int slot)
 {
 	const struct ir_value *v = ir_in(op, slot);
 
-	if (!v || ir_is_const(v))
+	if (!v)
 		return false;
 	switch (op->opcode) {
 	case IR_CONV:
@@ -54,6 +54,10 @@ static bool is_tied(const struct ir_op *op, int slot)
 		return slot == 0;
 	case IR_RESHAPE:
 		return slot == IR_RESHAPE_X;
+	case IR_TRANSPOSE:
+	case IR_TAKE:
+	case IR_CONCAT:
+		return ir_is_float(v->type.dtype);
 	case IR_ADD:
 	case IR_TENSOR_TENSOR:
 		return ir_type_equal(&v->type, &op->out->type);
@@ -66,7 +70,7 @@ static bool is_tied(const struct ir_op *op, int slot)
  * The dimension of @to that holds what dimension @dim of @from does, if both are the same elements in
  * the same order; NONE if it is cut or merged.
  */
-static int pass_same_dim(const struct ir_type *from, const struct ir_type *to, int dim)
+static int same_dim(const struct ir_type *from, const struct ir_type *to, int dim)
 {
 	int64_t before = 1, at = 1;
 
@@ -86,13 +90,29 @@ static bool is_possible(const struct ir_type *t, int dim)
 	return dim >= 0 && (t->rank <= 4 || dim <= 1 || dim == t->rank - 1);
 }
 
-/* What @known of one side of @op means for the other. */
-static int carried(const struct ir_op *op, const struct ir_type *from, const struct ir_type *to,
-		   int known)
+/* What @known of an operand of @op means for its result. */
+static int carried_on(const struct ir_op *op, const struct ir_value *v, int known)
 {
-	int dim = op->opcode == IR_RESHAPE ? pass_same_dim(from, to, known) : known;
+	int dim = known;
 
-	return is_possible(to, dim) ? dim : NONE;
+	if (op->opcode == IR_RESHAPE)
+		dim = same_dim(&v->type, &op->out->type, known);
+	for (int i = 0; op->opcode == IR_TRANSPOSE && i < v->type.rank; i++)
+		if (op->attr.perm[i] == known)
+			dim = i;
+	return is_possible(&op->out->type, dim) ? dim : NONE;
+}
+
+/* The other way round. */
+static int carried_back(const struct ir_op *op, const struct ir_value *v, int known)
+{
+	int dim = known;
+
+	if (op->opcode == IR_RESHAPE)
+		dim = same_dim(&op->out->type, &v->type, known);
+	else if (op->opcode == IR_TRANSPOSE)
+		dim = (int)op->attr.perm[known];
+	return is_possible(&v->type, dim) ? dim : NONE;
 }
 
 static void spread_forward(struct ir_graph *g, int *want)
@@ -106,7 +126,7 @@ static void spread_forward(struct ir_graph *g, int *want)
 			const struct ir_value *v = ir_in(op, i);
 
 			if (is_tied(op, i) && want[v->id] != NONE)
-				*w = carried(op, &v->type, &op->out->type, want[v->id]);
+				*w = carried_on(op, v, want[v->id]);
 		}
 	}
 }
@@ -121,7 +141,7 @@ static void spread_back(struct ir_graph *g, int *want)
 				continue;
 			want[v->id] = wish(op, v);
 			if (want[v->id] == NONE && want[op->out->id] != NONE)
-				want[v->id] = carried(op, &op->out->type, &v->type, want[op->out->id]);
+				want[v->id] = carried_back(op, v, want[op->out->id]);
 		}
 }
 
@@ -150,7 +170,7 @@ static void settle(struct ir_graph *g, struct ir_op *op)
 		struct ir_value *v = ir_in(op, i), *with;
 		int need;
 
-		if (!is_tied(op, i) || op->opcode == IR_RESHAPE)
+		if (!is_tied(op, i) || ir_opcode_makes_dram(op->opcode))
 			continue;
 		need = wish(op, v);
 		if (need == NONE)

@@ -189,6 +189,24 @@ def transformers():
     yield "layer_norm_bands", Fn(lambda a, n, x: n(a(x)), nn.Linear(64, 300), Norm(300)), [(6, 10, 150, 64)]
     yield "encoder_after", EncoderLayer(128, 2, True), [(2, 40, 128)]
     yield "encoder_before", EncoderLayer(192, 3, False), [(1, 150, 192)]
+    conv = nn.Conv2d
+    yield "convnext_block", Fn(lambda c, n, a, b, x: x + b(F.gelu(a(n(c(x).permute(0, 2, 3, 1))))).permute(0, 3, 1, 2) *
+                               torch.linspace(0.2, 1, 40).view(40, 1, 1),
+                               conv(40, 40, 7, padding=3, groups=40), Norm(40), nn.Linear(40, 160), nn.Linear(160, 40)), \
+        [(2, 40, 9, 8)]
+    yield "patches", Fn(lambda c, l, p, x: l(torch.cat([p.weight.unsqueeze(0).expand(2, -1, -1),
+                                                        c(x).flatten(2).permute(0, 2, 1)], 1) + 0.5)[:, 0],
+                        conv(3, 140, 4, stride=4), nn.Linear(140, 9), nn.Embedding(1, 140)), [(2, 3, 20, 24)]
+    yield "windows", Fn(lambda a, b, x: b(torch.roll(a(x), (-1, -2), (1, 2)).view(2, 2, 3, 3, 3, 130)
+                                          .permute(0, 1, 3, 2, 4, 5).reshape(12, 9, 130)),
+                        nn.Linear(33, 130), nn.Linear(130, 20)), [(2, 6, 9, 33)]
+    yield "channel_slices", Fn(lambda a, b, x: torch.cat([t * b for t, b in zip(a(x).split((32, 128, 7, 153), 1), b.weight)], 1),
+                               conv(9, 320, 1), nn.Linear(1, 4)), [(2, 9, 5, 6)]
+    yield "channel_joins", Fn(lambda a, b, c, d, x: d(torch.cat([c(x), a(x), b(x), x], 1)), conv(9, 64, 1), conv(9, 33, 1),
+                              conv(9, 160, 1), conv(266, 5, 3)), [(2, 9, 5, 6)]
+    yield "pixel_joins", Fn(lambda a, b, x: b(torch.cat([a(x)[:, :, ::2, 1:], a(x).flip(3)[:, :, :3, :5]], 3)), conv(9, 140, 1),
+                            conv(140, 5, 1)), [(2, 9, 5, 6)]
+    yield "turned_pixels", Fn(lambda a, b, x: b(a(x).permute(2, 1, 3, 0)), conv(9, 140, 1), conv(140, 5, 1)), [(2, 9, 5, 6)]
     yield "gelu_silu_mish", Fn(lambda x: (F.gelu(x), F.silu(x) + F.mish(x), x * torch.sigmoid(x + 1))), [(2, 5, 70)]
     yield "attention", Attention(128, 2), [(2, 33, 128)]
     yield "attention_tokens", Attention(128, 4, joint=True), [(1, 197, 128)]
