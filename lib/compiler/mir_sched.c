@@ -361,7 +361,11 @@ static void spare_host_queue(struct mir *m)
 		} else if (i > last) {
 			continue;
 		}
-		m->inst[i].split = (uint8_t)(d->size[0] < others ? d->size[0] : others);
+		/* Rows that indices name lie anywhere, so those transfers stay whole. */
+		if (d->mode == NCA_DMA_GATHER || d->mode == NCA_DMA_SCATTER)
+			m->inst[i].split = 1;
+		else
+			m->inst[i].split = (uint8_t)(d->size[0] < others ? d->size[0] : others);
 	}
 }
 
