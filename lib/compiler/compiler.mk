@@ -35,8 +35,8 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_norm.c \
 	lower_plan.c \
 	lower_pool.c \
-	lower_reduce.c \
 	lower_rearrange.c \
+	lower_reduce.c \
 	lower_rows.c \
 	lower_softmax.c \
 	lower_space.c \
@@ -70,6 +70,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_pool.c \
 	onnx_quant.c \
 	onnx_reduce.c \
+	onnx_resize.c \
 	onnx_rnn.c \
 	onnx_shape.c \
 	onnx_tensor.c \

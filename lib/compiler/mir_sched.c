@@ -282,7 +282,10 @@ static void emit_split(struct sched *s, struct mir_stream *st, struct nca_inst *
 		out->dma.queue = (uint8_t)(s->next_queue++ % (s->m->target->dma_engines - 1));
 		out->dma.size[0] = end - at;
 		advance_side(&out->dma.dst, at);
-		advance_side(&out->dma.src, at);
+		if (whole.dma.mode == NCA_DMA_GATHER)	/* the next indices into the same rows */
+			out->dma.index_offset += (uint64_t)at * 4;
+		else
+			advance_side(&out->dma.src, at);
 		at = end;
 	}
 }
@@ -351,7 +354,9 @@ static void spare_host_queue(struct mir *m)
 	for (size_t i = 0; i < m->num_insts && others && link; i++) {
 		const struct nca_body_dma *d = &m->inst[i].in.dma;
 
-		if (!is_dma(&m->inst[i]) || d->queue != NCA_DMA_SPREAD)
+		/* Where a scatter writes is not known, and so not what two parts of it share. */
+		if (!is_dma(&m->inst[i]) || d->queue != NCA_DMA_SPREAD ||
+		    d->mode == NCA_DMA_SCATTER)
 			continue;
 		if (m->inst[i].prefetch) {
 			uint64_t ticks = nca_dma_ticks(t, d, others, t->slices_per_core) -

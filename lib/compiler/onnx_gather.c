@@ -59,10 +59,10 @@ static int64_t product(const struct ir_type *t, int from, int to)
 	return p;
 }
 
-/* Indices that do not depend on the model's inputs, one after the other along @axis. */
-static struct ir_value *take_constant(struct onnx_node *n, int axis, const struct ir_type *result)
+/* Indices that do not depend on the model's inputs; NULL if too many copies would be needed. */
+static struct ir_value *take_constant(struct onnx_node *n, struct ir_value *x, int axis,
+				      const struct ir_value *k)
 {
-	const struct ir_value *x = n->in[0], *k = n->in[1];
 	int64_t num = ir_type_elements(&k->type), dim = x->type.dim[axis];
 	int64_t *index = cc_new_n(n->g->cc, int64_t, (size_t)num + 1);
 	size_t runs;
@@ -76,17 +76,40 @@ static struct ir_value *take_constant(struct onnx_node *n, int axis, const struc
 	ir_take_runs(n->g->cc, index, num, &runs);
 	if (runs > MAX_TAKE_PIECES && !ir_is_const(x))
 		return NULL;
-	return onnx_reshape(n, onnx_take_axis(n, n->in[0], axis, index, num), result->rank,
-			    result->dim);
+	return onnx_take_axis(n, x, axis, index, num);
+}
+
+/* [outer][index] rows of what is behind the axis. */
+struct ir_value *onnx_gather_axis(struct onnx_node *n, struct ir_value *x, int axis,
+				  struct ir_value *index)
+{
+	int64_t dims[2] = { 1, ir_type_elements(&index->type) };
+	struct ir_type t = x->type;
+	struct ir_map_builder b;
+	struct ir_value *v;
+	marg row;
+
+	if (ir_is_const(index)) {
+		v = take_constant(n, x, axis, index);
+		if (v)
+			return v;
+	}
+	t.dim[axis] = dims[1];
+	onnx_map_begin(n, &b);
+	row = onnx_wrap_index(&b, ir_map_input(&b, onnx_reshape(n, index, 2, dims)),
+			      x->type.dim[axis]);
+	row = ir_map_alu(&b, NCA_ALU_ADD, row,
+			 ir_map_input(&b, onnx_iota(n, 2, 0, product(&x->type, 0, axis), 0,
+						    x->type.dim[axis])));
+	v = onnx_fold(n, ir_map_end(&b, row, IR_DT_I64));
+	return onnx_gather_rows(n, x, v, product(&x->type, axis + 1, x->type.rank), &t);
 }
 
 static struct ir_value *import_gather(struct onnx_node *n)
 {
 	struct ir_type t = { 0 }, kt;
 	const struct ir_type *x;
-	struct ir_map_builder b;
-	struct ir_value *v;
-	int64_t axis = 0, dims[2];
+	int64_t axis = 0;
 	int d;
 
 	onnx_need_inputs(n, 2, 2);
@@ -103,22 +126,7 @@ static struct ir_value *import_gather(struct onnx_node *n)
 		t.dim[t.rank++] = kt.dim[i];
 	for (int i = d + 1; i < x->rank; i++)
 		t.dim[t.rank++] = x->dim[i];
-	if (ir_is_const(n->in[1])) {
-		v = take_constant(n, d, &t);
-		if (v)
-			return v;
-	}
-	/* [outer][index] rows of what is behind the axis. */
-	dims[0] = 1;
-	dims[1] = ir_type_elements(&kt);
-	onnx_map_begin(n, &b);
-	v = ir_map_end(&b, ir_map_alu(&b, NCA_ALU_ADD,
-				      onnx_wrap_index(&b, ir_map_input(&b, onnx_reshape(n, n->in[1], 2,
-											dims)),
-						      x->dim[d]),
-				      ir_map_input(&b, onnx_iota(n, 2, 0, product(x, 0, d), 0,
-								 x->dim[d]))), IR_DT_I64);
-	return onnx_gather_rows(n, n->in[0], onnx_fold(n, v), product(x, d + 1, x->rank), &t);
+	return onnx_reshape(n, onnx_gather_axis(n, n->in[0], d, n->in[1]), t.rank, t.dim);
 }
 
 /* The element numbers of [i0][i1].. with the index instead of i along @axis. */

@@ -14,6 +14,9 @@ marg onnx_wrap_index(struct ir_map_builder *b, marg index, int64_t dim);
 /* Rows of @row elements of @data; @type has the shape of the result. */
 struct ir_value *onnx_gather_rows(struct onnx_node *n, struct ir_value *data,
 				  struct ir_value *index, int64_t row, const struct ir_type *type);
+/* The elements along @axis that a tensor of indices names; they lie there one after the other. */
+struct ir_value *onnx_gather_axis(struct onnx_node *n, struct ir_value *x, int axis,
+				  struct ir_value *index);
 struct ir_value *onnx_scatter_rows(struct onnx_node *n, struct ir_value *data,
 				   struct ir_value *index, struct ir_value *updates, int64_t row,
 				   enum nca_alu reduction);

@@ -86,6 +86,7 @@ struct ir_value *onnx_import_move(struct onnx_node *n);
 struct ir_value *onnx_import_shape(struct onnx_node *n);
 struct ir_value *onnx_import_gather(struct onnx_node *n);
 struct ir_value *onnx_import_cast(struct onnx_node *n);
+struct ir_value *onnx_import_resize(struct onnx_node *n);
 
 _Noreturn void onnx_node_fail(const struct onnx_node *n, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
