@@ -132,8 +132,13 @@ struct ir_attrs {
 	float epsilon;			/* BATCH_NORM, LAYER_NORM */
 	const struct ir_attention *attention;	/* ATTENTION, see ir_attention.h */
 	int64_t perm[IR_MAX_RANK];	/* TRANSPOSE */
-	enum nca_func func;		/* ACTIVATE */
+	/*
+	 * CONV has all of these: result = (func(sum + bias) alu imm) alu1 imm1, the residual added to the
+	 * sum, or at the end if residual_last.
+	 */
+	enum nca_func func;		/* ACTIVATE, CONV */
 	enum nca_alu alu, alu1;		/* TENSOR_TENSOR: alu; TENSOR_SCALAR: (x alu imm) alu1 imm1 */
+	bool residual_last;		/* CONV */
 	float imm, imm1;		/* TENSOR_SCALAR; a vector operand stands in for imm */
 	bool reverse;			/* TENSOR_SCALAR: imm alu x */
 	bool relu;			/* core operators: clamp the result at zero */

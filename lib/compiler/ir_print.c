@@ -149,6 +149,14 @@ static void print_attrs(const struct ir_op *op, FILE *out)
 			fputs(" flat", out);
 		if (a->channels_last)
 			fputs(" channels_last", out);
+		if (a->func)
+			fprintf(out, " %s", ir_func_name(a->func));
+		if (a->alu)
+			fprintf(out, " %s %g", ir_alu_name(a->alu), (double)a->imm);
+		if (a->alu1)
+			fprintf(out, " %s %g", ir_alu_name(a->alu1), (double)a->imm1);
+		if (a->residual_last)
+			fputs(" residual_last", out);
 		break;
 	case IR_MAX_POOL:
 	case IR_AVG_POOL:

@@ -76,6 +76,8 @@ struct lower {
 	uint8_t *staging;		/* [128][WEIGHT_GROUP_BYTES]: the open group */
 	uint8_t *stationary;		/* likewise: the tile that goes there next */
 
+	struct weight_group *unit;	/* a unit matrix, if somebody wanted one */
+
 	struct mir_buf *columns;	/* per-channel vectors, FP32, a column of 128 each */
 	float *column_data;		/* [128][num_columns] */
 	uint32_t num_columns, next_column;

@@ -61,68 +61,6 @@ static void start_tile(struct conv *c, struct conv_tile *t, int64_t mb)
 	t->started = cells(0, mb);
 }
 
-/* The piece of SBUF that belongs to a tile of the result. */
-static struct mir_tile tile_in(const struct conv *c, const struct rows *r, const struct conv_tile *t,
-			       int64_t m0, int64_t mb)
-{
-	struct mir_tile out = mir_sbuf_tile(
-		r->buf, lower_rows_at(c->l, r, m0 / NCA_PARTITIONS, t->n0, t->r0, t->c0),
-		c->l->dtype, mb);
-
-	return mir_shape(out, t->nn, t->rows, t->cols, r->rows * c->y.w, c->y.w, 1);
-}
-
-/* PSUM to SBUF: bias, clamp, cast. */
-static void write_out(struct conv *c, const struct mir_tile *out, const struct mir_tile *acc,
-		      int64_t block, enum nca_engine engine)
-{
-	struct mir_scalar zero = { .kind = MIR_S_IMM, .imm = 0.0f }, bias = zero;
-	struct mir_ew ew = { .engine = engine, .dst = out, .src0 = acc };
-	bool relu = c->op->attr.relu;
-
-	if (c->has_bias)
-		bias = lower_column_scalar(c->l, c->bias + (uint64_t)block * 4);
-	if (engine == NCA_ENGINE_SCALAR) {
-		ew.opcode = NCA_OP_ACTIVATE;
-		ew.func = relu ? NCA_FUNC_RELU : NCA_FUNC_IDENTITY;
-		ew.s0 = (struct mir_scalar) { .kind = MIR_S_IMM, .imm = 1.0f };
-		ew.s1 = bias;
-	} else if (relu || c->has_bias) {
-		ew.opcode = NCA_OP_TENSOR_SCALAR;
-		ew.op0 = NCA_ALU_ADD;
-		ew.s0 = bias;
-		ew.op1 = relu ? NCA_ALU_MAX : NCA_ALU_NONE;
-		ew.s1 = relu ? zero : (struct mir_scalar) { .kind = MIR_S_NONE };
-	} else {
-		ew.opcode = NCA_OP_COPY;
-	}
-	mir_elementwise(c->l->m, &ew);
-}
-
-static void finish_tile(struct conv *c, const struct conv_tile *t, int64_t m0, int64_t mb)
-{
-	struct mir_tile acc = mir_psum_tile(t->psum, NCA_FP32, mb),
-			out = tile_in(c, &c->band->out, t, m0, mb), res;
-	enum nca_engine engine = mir_psum_engine(c->l->m, (uint64_t)(t->nn * t->rows * t->cols));
-
-	acc = mir_shape(acc, t->nn, t->rows, t->cols, t->rows * t->cols, t->cols, 1);
-	if (c->band->residual.buf) {
-		bool more = c->has_bias || c->op->attr.relu;
-		struct mir_ew add = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_TENSOR,
-				      .dst = more ? &acc : &out, .src0 = &acc, .src1 = &res,
-				      .op0 = NCA_ALU_ADD };
-
-		res = tile_in(c, &c->band->residual, t, m0, mb);
-		mir_elementwise(c->l->m, &add);
-		if (!more)
-			return;
-		/* The vector engine is busy with the residual; it has nothing to gain from the
-		 * rest. */
-		engine = NCA_ENGINE_SCALAR;
-	}
-	write_out(c, &out, &acc, m0 / NCA_PARTITIONS, engine);
-}
-
 /* What a step needs of the weights, placed in SBUF the first time, brought again if given up. */
 static void need_weights(struct conv *c, const struct conv_step *s, const struct conv_block *b)
 {
@@ -244,7 +182,8 @@ static void lower_block(struct conv *c, struct conv_block *b)
 		for (size_t i = 0; i < b->num; i++)
 			multiply_step(c, b, &d, i, t0, t1);
 		for (size_t t = t0; t < t1; t++)
-			finish_tile(c, &c->tiles[t], b->m0, b->mb);
+			if (conv_finish_tile(c, &c->tiles[t], b))
+				memset(d.loaded, 0, sizeof(d.loaded));
 		mir_next_block(l->m);
 	}
 }

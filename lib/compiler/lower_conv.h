@@ -83,6 +83,10 @@ bool conv_covers_tile(const struct conv *c, const struct conv_tile *t, const str
 uint8_t *conv_stationary(const struct conv *c, const struct conv_block *b,
 			 const struct conv_weights *w);
 
+/* ---- lower_conv_out.c ---- */
+/* True if other stationary tiles have taken places of the array. */
+bool conv_finish_tile(struct conv *c, const struct conv_tile *t, const struct conv_block *b);
+
 /* ---- lower_conv_band.c: what is in SBUF at once ---- */
 struct conv_band *conv_make_bands(struct conv *c, size_t *num, bool *cut);
 /* The rows of the image that @b needs and no band before it, for an input with few channels. */

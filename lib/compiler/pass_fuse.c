@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "pass.h"
 
+/* Whether nothing follows the sum and the residual of a convolution yet. */
+static bool is_bare(const struct ir_op *conv)
+{
+	return conv->opcode == IR_CONV && !conv->attr.relu && !conv->attr.func && !conv->attr.alu &&
+	       !conv->attr.residual_last;
+}
+
 static bool can_clamp(const struct ir_op *op)
 {
 	switch (op->opcode) {
 	case IR_CONV:
+		return is_bare(op);
 	case IR_ADD:
 	case IR_TENSOR_TENSOR:
 	case IR_AFFINE:
@@ -34,19 +42,20 @@ static bool comes_before(const struct ir_op *a, const struct ir_op *b)
 }
 
 /*
- * add(conv(x), y): the convolution starts from y. It moves to where the addition was, because y may
- * be defined after it. Of two convolutions the later one takes the addition.
+ * add(conv(x), y): the convolution takes y in. It moves to where the addition was, because y may be
+ * defined after it. Of two convolutions the later one takes the addition.
  */
 static void fuse_add(struct ir_graph *g, struct ir_op *add)
 {
 	struct ir_value *in[4];
 	struct ir_op *best = NULL;
+	struct ir_attrs attr;
 	int slot = 0;
 
 	for (int i = 0; i < 2; i++) {
 		struct ir_op *op = ir_in(add, i)->def;
 
-		if (!op || op->opcode != IR_CONV || op->attr.relu || ir_in(op, IR_CONV_RESIDUAL) ||
+		if (!op || op->opcode != IR_CONV || ir_in(op, IR_CONV_RESIDUAL) ||
 		    ir_single_user(g, op->out) != add ||
 		    !ir_type_equal(&ir_in(add, 0)->type, &ir_in(add, 1)->type))
 			continue;
@@ -61,8 +70,21 @@ static void fuse_add(struct ir_graph *g, struct ir_op *add)
 	in[IR_CONV_W] = ir_in(best, IR_CONV_W);
 	in[IR_CONV_BIAS] = ir_in(best, IR_CONV_BIAS);
 	in[IR_CONV_RESIDUAL] = ir_in(add, 1 - slot);
-	pass_replace(g, add, pass_op(g, IR_CONV, best, 4, in, &best->attr, add)->out);
+	attr = best->attr;
+	attr.residual_last = !is_bare(best);
+	pass_replace(g, add, pass_op(g, IR_CONV, best, 4, in, &attr, add)->out);
 	ir_op_erase(g, best);
+}
+
+static void fuse_function(struct ir_graph *g, struct ir_op *activate)
+{
+	struct ir_op *conv = ir_in(activate, 0)->def;
+
+	if (!conv || !is_bare(conv) || ir_single_user(g, conv->out) != activate)
+		return;
+	conv->attr.func = activate->attr.func;
+	conv->attr.alpha = activate->attr.alpha;
+	pass_replace(g, activate, conv->out);
 }
 
 /* (x a s) b t with two numbers is one instruction. */
@@ -79,20 +101,46 @@ static void fuse_scalars(struct ir_graph *g, struct ir_op *second)
 	pass_replace(g, second, first->out);
 }
 
+/* Limits, and other operations with numbers, after a convolution. */
+static void fuse_limits(struct ir_graph *g, struct ir_op *op)
+{
+	struct ir_op *conv = ir_in(op, IR_TENSOR_SCALAR_X)->def;
+	const struct ir_attrs *a = &op->attr;
+
+	if (!conv || conv->opcode != IR_CONV || conv->attr.alu || conv->attr.residual_last ||
+	    a->reverse || ir_in(op, IR_TENSOR_SCALAR_VECTOR) || ir_single_user(g, conv->out) != op)
+		return;
+	if (is_bare(conv) && a->alu == NCA_ALU_MAX && a->imm == 0.0f) {
+		conv->attr.relu = true;
+		conv->attr.alu = a->alu1;
+		conv->attr.imm = a->imm1;
+	} else {
+		conv->attr.alu = a->alu;
+		conv->attr.imm = a->imm;
+		conv->attr.alu1 = a->alu1;
+		conv->attr.imm1 = a->imm1;
+	}
+	pass_replace(g, op, conv->out);
+}
+
 void pass_fuse_epilogues(struct ir_graph *g)
 {
 	struct ir_op *next;
 
 	for (struct ir_op *op = g->first; op; op = next) {
 		next = op->next;
-		if (op->opcode == IR_ADD)
-			fuse_add(g, op);
+		if (op->opcode == IR_TENSOR_SCALAR)
+			fuse_scalars(g, op);
 	}
 	for (struct ir_op *op = g->first; op; op = next) {
 		next = op->next;
-		if (op->opcode == IR_RELU)
+		if (op->opcode == IR_ADD)
+			fuse_add(g, op);
+		else if (op->opcode == IR_RELU)
 			fuse_relu(g, op);
+		else if (op->opcode == IR_ACTIVATE)
+			fuse_function(g, op);
 		else if (op->opcode == IR_TENSOR_SCALAR)
-			fuse_scalars(g, op);
+			fuse_limits(g, op);
 	}
 }

@@ -344,6 +344,15 @@ def models():
     yield "conv_residual", Fn(lambda c, x, y: F.relu(c(x) + y), conv(9, 11, 3)), [(2, 9, 7, 7), (2, 11, 5, 5)]
     yield "conv_residual_plain", Fn(lambda c, x, y: c(x) + y, conv(9, 11, 3, bias=False)), \
         [(2, 9, 7, 7), (2, 11, 5, 5)]
+    yield "conv_functions", Fn(lambda c, d, e, x: torch.sigmoid(e(F.leaky_relu(d(F.relu6(c(x))), 0.2)) + x),
+                               conv(9, 140, 3, padding=1), conv(140, 64, 1), conv(64, 9, 3, padding=1)), [(2, 9, 7, 7)]
+    yield "conv_residual_last", Fn(lambda c, d, x: d(F.silu(c(x)) + x).clamp(-0.5, 0.25), conv(40, 40, 3, padding=1),
+                                   conv(40, 200, 1)), [(1, 40, 9, 9)]
+    yield "conv_limits", Fn(lambda c, d, x: torch.cat([(c(x) * 0.5).clamp(max=0.1), d(x).clamp(min=-0.2) + 1], 3),
+                            conv(6, 8, 3), conv(6, 8, 3, bias=False)), [(1, 6, 9, 9)]
+    yield "conv_groups_32", conv(160, 160, 3, padding=1, groups=5), [(1, 160, 30, 30)]
+    yield "conv_depthwise_stride", nn.Sequential(conv(96, 96, 3, stride=2, padding=1, groups=96), nn.ReLU6()), [(2, 96, 29, 29)]
+    yield "conv_image", nn.Sequential(conv(3, 20, 7, stride=2, padding=3), nn.ReLU(), nn.MaxPool2d(3, 2, 1)), [(2, 3, 90, 110)]
     yield "conv_both", Fn(lambda c, d, x: F.relu(c(x) + d(x)), conv(9, 130, 3), conv(9, 130, 3)), [(1, 9, 7, 7)]
     yield "conv_shared", Fn(lambda c, d, x: (F.relu(c(x)), d(c(x))), conv(9, 8, 3), conv(8, 4, 1)), [(1, 9, 7, 7)]
     yield "max_pool", nn.MaxPool2d(2), [(2, 130, 8, 10)]

@@ -216,22 +216,56 @@ static void test_scalars(void)
 	alpha->f = 0.5f;
 	model_output(&m, "y");
 	CU_ASSERT_EQUAL_FATAL(front_model(&f, &m), ACCELCC_OK);
-	CU_ASSERT_EQUAL_FATAL(count(&f), 4);
+	CU_ASSERT_EQUAL_FATAL(count(&f), 3);
 	op = nth(&f, 0);
 	CU_ASSERT_EQUAL(op->opcode, IR_CONV);
 	CU_ASSERT_EQUAL(ir_in(op, IR_CONV_W)->data.f32[2], -3.0f);
 	CU_ASSERT_EQUAL(ir_in(op, IR_CONV_BIAS)->data.f32[1], -1.0f);
-	op = nth(&f, 1);
-	CU_ASSERT_EQUAL(op->opcode, IR_TENSOR_SCALAR);
 	CU_ASSERT(op->attr.alu == NCA_ALU_MAX && op->attr.imm == -1.0f);
 	CU_ASSERT(op->attr.alu1 == NCA_ALU_MIN && op->attr.imm1 == 4.0f);
-	op = nth(&f, 2);
+	op = nth(&f, 1);
 	CU_ASSERT_EQUAL(op->opcode, IR_TENSOR_SCALAR);
 	CU_ASSERT(op->attr.alu == NCA_ALU_DIV && op->attr.reverse);
 	CU_ASSERT_PTR_NOT_NULL(ir_in(op, IR_TENSOR_SCALAR_VECTOR));
-	op = nth(&f, 3);
+	op = nth(&f, 2);
 	CU_ASSERT(op->opcode == IR_ACTIVATE && op->attr.func == NCA_FUNC_ELU);
 	CU_ASSERT_EQUAL(op->attr.alpha, 0.5f);
+	cc_destroy(&f.cc);
+	model_free(&m);
+}
+
+/* What follows a convolution becomes part of it, in the order it has. */
+static void test_conv_epilogues(void)
+{
+	struct front f = { 0 };
+	struct model m;
+	struct ir_op *op;
+
+	model_init(&m);
+	model_input(&m, "x", DIMS(1, 2, 4, 4));
+	model_input(&m, "r", DIMS(1, 2, 4, 4));
+	model_floats(&m, "w", DIMS(2, 2, 1, 1), 1.0f, 0.0f);
+	model_floats(&m, "zero", SCALAR, 0.0f, 0.0f);
+	model_floats(&m, "six", SCALAR, 6.0f, 0.0f);
+	model_node(&m, "Conv", "conv1", "x w", "a");
+	model_node(&m, "Clip", "relu6", "a zero six", "b");
+	model_node(&m, "Conv", "conv2", "b w", "c");
+	model_node(&m, "Tanh", "tanh", "c", "d");
+	model_node(&m, "Add", "after", "d r", "e");
+	model_node(&m, "Conv", "conv3", "e w", "f");
+	model_node(&m, "Add", "before", "f r", "g");
+	model_node(&m, "Sigmoid", "sigmoid", "g", "y");
+	model_output(&m, "y");
+	CU_ASSERT_EQUAL_FATAL(front_model(&f, &m), ACCELCC_OK);
+	CU_ASSERT_EQUAL_FATAL(count(&f), 3);
+	op = nth(&f, 0);
+	CU_ASSERT(op->attr.relu && op->attr.alu == NCA_ALU_MIN && op->attr.imm == 6.0f);
+	op = nth(&f, 1);
+	CU_ASSERT(op->attr.func == NCA_FUNC_TANH && op->attr.residual_last);
+	CU_ASSERT_PTR_NOT_NULL(ir_in(op, IR_CONV_RESIDUAL));
+	op = nth(&f, 2);
+	CU_ASSERT(op->attr.func == NCA_FUNC_SIGMOID && !op->attr.residual_last);
+	CU_ASSERT_PTR_NOT_NULL(ir_in(op, IR_CONV_RESIDUAL));
 	cc_destroy(&f.cc);
 	model_free(&m);
 }
@@ -573,6 +607,7 @@ int main(void)
 		{ "flatten before a product disappears", test_flatten_disappears },
 		{ "constants fold", test_constants_fold },
 		{ "operations with numbers", test_scalars },
+		{ "what follows a convolution becomes part of it", test_conv_epilogues },
 		{ "what cannot be compiled is named", test_refusals },
 		{ "symbolic dimensions", test_symbolic_dimension },
 		{ "damaged files", test_damaged_files },
