@@ -9,7 +9,7 @@ test_compiler_models_LIBS := -lcunit
 
 # Models and PyTorch's answers, made once per build directory.
 unit-tests: $(BUILD)/models/list.txt
-$(BUILD)/models/list.txt: tests/compiler/make_models.py
+$(BUILD)/models/list.txt: tests/compiler/make_models.py tests/compiler/models_maps.py
 	/usr/bin/python3 $< $(@D)
 
 UNIT_TESTS += test_compiler_frontend

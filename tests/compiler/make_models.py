@@ -18,6 +18,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from models_maps import Graph, composed
+
 warnings.filterwarnings("ignore")
 
 
@@ -389,6 +391,7 @@ def models():
     yield from elementwise()
     yield from nodes()
     yield from moves()
+    yield from composed(Fn)
     # Only for its device time: weights and activations of a real size.
     yield "timed_resnet18", ResNet((64, 128, 256, 512), 1000), [(1, 3, 160, 160)]
     # Larger than nca1's SBUF: worked on in bands of rows.
@@ -427,7 +430,7 @@ def main():
             x = [t.bfloat16().float() for t in x]
         with torch.no_grad():
             y = net(*x)
-        if isinstance(net, Node):
+        if isinstance(net, (Node, Graph)):
             net.write(x, out / f"{name}.onnx")
         else:
             torch.onnx.export(net, tuple(x), str(out / f"{name}.onnx"), opset_version=13,
