@@ -60,6 +60,8 @@ struct rows {
 	bool band;	/* one of many: not brought before its turn */
 };
 
+struct lower_masks;
+
 struct lower {
 	struct cc *cc;
 	struct ir_graph *g;
@@ -81,6 +83,8 @@ struct lower {
 	struct mir_buf *columns;	/* per-channel vectors, FP32, a column of 128 each */
 	float *column_data;		/* [128][num_columns] */
 	uint32_t num_columns, next_column;
+
+	struct lower_masks *masks;	/* of attention, kept for later operators */
 
 	const char **op_names;		/* by op_id; 0 is the program itself */
 	size_t num_op_names, cap_op_names;

@@ -93,31 +93,46 @@ static struct mir_tile in_buf(struct mir_buf *buf, int64_t elem, uint8_t dtype, 
 
 /* ---- masks ---- */
 
-/* The mask's rows for the queries at hand, divided by the scale, which is applied after it. */
+static bool is_there(const struct attention *t, int i, int64_t at)
+{
+	const struct ir_attention *a = t->a;
+
+	return t->masks->mask[i].value == ir_in(t->op, IR_ATTENTION_MASK)->id &&
+	       t->masks->mask[i].at == at && t->masks->mask[i].parts == t->qn &&
+	       t->masks->mask[i].keys == a->k_tokens && t->masks->mask[i].scale == a->scale;
+}
+
+/*
+ * The mask's rows for the queries at hand, divided by the scale, which is applied after it. Most models
+ * have the same in every layer: what a layer before has brought would be behind weights in the queue.
+ */
 static struct mir_buf *bring_mask(struct attention *t, const struct attention_unit *u)
 {
 	const struct ir_attention *a = t->a;
 	int64_t at = u->head * a->mask_head + t->q0 * a->mask_q;
 	int64_t from = nca_dtype_size(t->mask_view.dtype), size[4] = { t->qn, 1, 1, a->k_tokens };
 	struct mir_mem src, dst = { .space = MIR_SBUF, .dtype = NCA_FP32, .stride = { 1, 0, 0, 4 } };
+	struct lower_masks *m = t->masks;
 	struct mir_tile tile;
 	int i;
 
 	for (int k = 0; k < IR_ATTENTION_BATCHES; k++)
 		at += u->batch[k] * a->mask_batch[k];
-	for (i = 0; i < t->num_masks; i++)
-		if (t->mask[i].key == (uint64_t)at)
-			return t->mask[i].buf;
-	i = t->next_mask;
-	t->next_mask = (i + 1) % t->max_masks;
-	if (t->num_masks < t->max_masks)
-		t->num_masks++;
-	t->mask[i].key = (uint64_t)at;
-	t->mask[i].buf = mir_sbuf(t->l->m, (uint64_t)a->k_tokens * 4, "attention mask");
+	for (i = 0; i < m->num; i++)
+		if (is_there(t, i, at))
+			return m->mask[i].buf;
+	i = m->num < m->max ? m->num++ : m->next;
+	m->next = (i + 1) % m->max;
+	m->mask[i].value = ir_in(t->op, IR_ATTENTION_MASK)->id;
+	m->mask[i].at = at;
+	m->mask[i].parts = t->qn;
+	m->mask[i].keys = a->k_tokens;
+	m->mask[i].scale = a->scale;
+	m->mask[i].buf = mir_sbuf(t->l->m, (uint64_t)a->k_tokens * 4, "attention mask");
 	src = lower_view_mem(&t->mask_view, (uint64_t)(at * from));
 	src.stride[0] = a->mask_q * from;
 	src.stride[3] = a->mask_k * from;
-	dst.buf = t->mask[i].buf;
+	dst.buf = m->mask[i].buf;
 	mir_dma(t->l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)from,
 		t->mask_view.dtype != NCA_FP32, 0);
 	if (a->scale != 1.0f) {
@@ -125,10 +140,27 @@ static struct mir_buf *bring_mask(struct attention *t, const struct attention_un
 					 .dst = &tile, .src0 = &tile, .op0 = NCA_ALU_MUL,
 					 .s0 = { .kind = MIR_S_IMM, .imm = 1.0f / a->scale } };
 
-		tile = in_buf(t->mask[i].buf, 0, NCA_FP32, t->qn, a->k_tokens);
+		tile = in_buf(m->mask[i].buf, 0, NCA_FP32, t->qn, a->k_tokens);
 		mir_elementwise(t->l->m, &divide);
 	}
-	return t->mask[i].buf;
+	return m->mask[i].buf;
+}
+
+/* How many rows of masks of @keys elements may stay. */
+static void plan_masks(struct attention *t, int64_t keys)
+{
+	int64_t fit = t->l->m->target->sbuf_bytes / 16 / (keys * 4);
+	struct lower_masks *m = t->l->masks;
+
+	if (!m)
+		m = t->l->masks = cc_new(t->l->cc, struct lower_masks);
+	m->max = (int)max64(1, min64(ATTENTION_MASKS, fit));
+	/* Longer ones than before: fewer of them fit. */
+	if (m->num > m->max) {
+		m->num = 0;
+		m->next = 0;
+	}
+	t->masks = m;
 }
 
 /* ---- scores ---- */
@@ -404,10 +436,10 @@ void lower_attention(struct lower *l, struct ir_op *op)
 		     t.v_first + 1;
 	t.v_channels = min64(t.v_blocks * NCA_PARTITIONS,
 			     ir_value_nchw(t.v.value).c - t.v_first * NCA_PARTITIONS);
-	if (a->mask_alu)
+	if (a->mask_alu) {
 		t.mask_view = lower_in_dram(l, ir_in(op, IR_ATTENTION_MASK));
-	t.max_masks = (int)max64(1, min64(ATTENTION_MASKS, l->m->target->sbuf_bytes / 16 /
-					  (a->k_tokens * 4)));
+		plan_masks(&t, a->k_tokens);
+	}
 	l->m->psum_banks = NCA_PSUM_BANKS;
 	t.images = banded ? 1 : a->batch[0];
 	for (t.image = 0; t.image < a->batch[0]; t.image += t.images) {
@@ -418,8 +450,6 @@ void lower_attention(struct lower *l, struct ir_op *op)
 			bring(&t, &t.out, true);
 		for (t.q0 = 0; t.q0 < a->q_tokens; t.q0 += t.qn) {
 			t.qn = min64(NCA_PARTITIONS, a->q_tokens - t.q0);
-			t.num_masks = 0;
-			t.next_mask = 0;
 			lower_queries(&t);
 		}
 		if (t.out.banded)

@@ -7,7 +7,7 @@
 #include "lower.h"
 
 #define ATTENTION_UNITS 16	/* heads worked on together, at most */
-#define ATTENTION_MASKS 32
+#define ATTENTION_MASKS 64
 
 /* Queries, keys, values or the result as they lie in SBUF: all of the tensor, or one image. */
 struct attention_side {
@@ -23,6 +23,17 @@ struct attention_head {
 	struct mir_buf *buf;
 	uint64_t at, block_bytes;	/* first token of block 0; distance of blocks */
 	int64_t channel, token;		/* first channel; distance of tokens, elements */
+};
+
+/* Rows of masks that have been brought, divided by the scale; the oldest make room for others. */
+struct lower_masks {
+	struct {
+		uint32_t value;
+		int64_t at, parts, keys;
+		float scale;
+		struct mir_buf *buf;
+	} mask[ATTENTION_MASKS];
+	int num, next, max;
 };
 
 struct attention_unit {
@@ -48,12 +59,8 @@ struct attention {
 	struct mir_buf *scores, *weights, *turned, *stats, *values[ATTENTION_UNITS];
 	unsigned int score_bank, turn_bank, out_bank;
 
-	struct {
-		uint64_t key;
-		struct mir_buf *buf;
-	} mask[ATTENTION_MASKS];
 	struct dram_view mask_view;
-	int num_masks, next_mask, max_masks;
+	struct lower_masks *masks;
 };
 
 int64_t attention_pixel(const struct attention *t, const struct attention_side *s,

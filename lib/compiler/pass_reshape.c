@@ -3,6 +3,9 @@
 
 #include "pass.h"
 
+/* What a trip through device memory is worth, in products with a small tile. */
+#define MAX_EXTRA_STEPS 32
+
 /* reshape(reshape(x)) reads x directly; a reshape to the same shape is nothing. */
 static void collapse(struct ir_graph *g, struct ir_op *op)
 {
@@ -34,6 +37,10 @@ static void absorb_flatten(struct ir_graph *g, struct ir_op *conv)
 	if ((x->type.rank != 3 && x->type.rank != 4) || x->type.dim[0] != flat->type.dim[0])
 		return;
 	s = ir_value_nchw(x);
+	/* Few channels would leave most of the array idle for every pixel of a large window. */
+	if ((s.c + NCA_PARTITIONS - 1) / NCA_PARTITIONS * s.h * s.w >
+	    2 * (s.c * s.h * s.w / NCA_PARTITIONS) + MAX_EXTRA_STEPS)
+		return;
 	wt.rank = x->type.rank;
 	wt.dim[1] = s.c;
 	wt.dim[2] = x->type.rank == 4 ? s.h : s.w;
