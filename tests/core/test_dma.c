@@ -13,12 +13,25 @@
 enum { CHIP = 1024 /* bytes per partition */, SLOT = 16384, INDEX = 64 };
 
 struct model {
-	uint8_t chip[NCA_PARTITIONS][CHIP];
-	uint8_t slot[SLOT];
+	uint8_t chip[2][NCA_PARTITIONS][CHIP];
+	uint8_t slot[2][SLOT];
 };
 
+/* Slots of the launch: data (two), indices, and both memories before and after. */
+enum { SLOT_A, SLOT_B, SLOT_INDEX, SLOT_IN /* 2 */, SLOT_OUT = SLOT_IN + 2 };
+
+/* What the random transfers have been, so that nothing is left out unnoticed. */
+static struct {
+	uint32_t elem[NCA_DMA_SCATTER + 1][4]; /* mode, log2 of the bytes */
+	uint32_t cast[NCA_DTYPES][NCA_DTYPES], accumulate[NCA_DTYPES][NCA_DTYPES];
+	uint32_t way[NCA_DMA_SCATTER + 1][3][3];    /* mode, memories of dst and src */
+	uint32_t rank[NCA_DMA_SCATTER + 1][5];	    /* mode, dimensions longer than 1 */
+	uint32_t backwards[NCA_DMA_SCATTER + 1][2]; /* mode, side with a negative stride */
+	uint32_t scattered[NCA_DMA_SCATTER + 1][2]; /* mode, side whose elements are apart */
+} seen;
+
 static struct model model, start;
-static uint8_t image_out[NCA_PARTITIONS][CHIP], slot_data[SLOT];
+static uint8_t image_out[2][NCA_PARTITIONS][CHIP], slot_data[2][SLOT];
 static int32_t index_data[INDEX];
 static struct prog p;
 static struct run r;
@@ -30,8 +43,8 @@ static uint8_t *place(const struct nca_dma_side *s, const uint32_t i[4], bool by
 	for (int k = 1; k < 4; k++)
 		at += (int64_t)i[k] * s->stride[k];
 	if (s->mem == NCA_MEM_SLOT)
-		return model.slot + at + row * s->stride[0];
-	return model.chip[s->part + row * s->stride[0]] + at;
+		return model.slot[s->slot] + at + row * s->stride[0];
+	return model.chip[s->mem][s->part + row * s->stride[0]] + at;
 }
 
 static uint32_t load(const uint8_t *from, uint32_t n)
@@ -51,8 +64,8 @@ static uint32_t typed_value(const struct nca_body_dma *d, uint32_t src, uint32_t
 		if (from == to)
 			return src;
 		return ints ? golden_from_int(golden_to_int(src, from), to,
-					      from == NCA_UINT32 ? DOM_UINT : DOM_INT) :
-			      golden_from_fp32(golden_to_fp32(src, from), to);
+					      from == NCA_UINT32 ? DOM_UINT : DOM_INT)
+			    : golden_from_fp32(golden_to_fp32(src, from), to);
 	}
 	if (ints && to >= NCA_INT32)
 		return golden_from_int(golden_to_int(dst, to) + golden_to_int(src, from), to,
@@ -70,11 +83,13 @@ static void model_run(const struct nca_body_dma *d)
 		for (i[1] = 0; i[1] < d->size[1]; i[1]++)
 			for (i[2] = 0; i[2] < d->size[2]; i[2]++)
 				for (i[3] = 0; i[3] < d->size[3]; i[3]++) {
-					uint8_t *dst = place(&d->dst, i, d->mode == NCA_DMA_SCATTER);
+					uint8_t *dst =
+						place(&d->dst, i, d->mode == NCA_DMA_SCATTER);
 					uint8_t *src = place(&d->src, i, d->mode == NCA_DMA_GATHER);
 
 					if (typed) {
-						uint32_t v = typed_value(d, load(src, d->elem), load(dst, de));
+						uint32_t v = typed_value(d, load(src, d->elem),
+									 load(dst, de));
 
 						memcpy(dst, &v, de);
 					} else {
@@ -83,21 +98,35 @@ static void model_run(const struct nca_body_dma *d)
 				}
 }
 
+/* Some dimensions run backwards, from where they would have ended. */
+static void turn_round(struct rng *rng, struct nca_dma_side *s, const uint32_t size[4],
+		       bool by_index)
+{
+	for (int d = by_index ? 1 : 0; d < 4; d++) {
+		if (size[d] == 1 || rng_below(rng, 5))
+			continue;
+		if (d == 0 && s->mem != NCA_MEM_SLOT)
+			s->part = (uint8_t)(s->part + (size[0] - 1) * (uint32_t)s->stride[0]);
+		else
+			s->offset += (uint64_t)s->stride[d] * (size[d] - 1);
+		s->stride[d] = -s->stride[d];
+	}
+}
+
 static void random_side(struct rng *rng, struct nca_dma_side *s, const uint32_t size[4],
-			uint32_t elem, bool chip)
+			uint32_t elem, uint32_t mem)
 {
 	int32_t step = (int32_t)elem;
+	bool chip = mem != NCA_MEM_SLOT;
 
 	memset(s, 0, sizeof(*s));
-	s->mem = NCA_MEM_SLOT;
+	s->mem = (uint8_t)mem;
 	if (chip) {
-		s->mem = rng_below(rng, 2) ? NCA_MEM_SBUF : NCA_MEM_PSUM;
 		s->part = (uint8_t)rng_below(rng, 129 - size[0]);
+		s->stride[0] = 1;
 		if (rng_below(rng, 4) == 0 && size[0] < 64) {
 			s->part = (uint8_t)(s->part % (128 - 2 * size[0] + 1));
 			s->stride[0] = 2;
-		} else {
-			s->stride[0] = 1;
 		}
 	}
 	for (int d = 3; d >= (chip ? 1 : 0); d--) {
@@ -105,7 +134,7 @@ static void random_side(struct rng *rng, struct nca_dma_side *s, const uint32_t 
 		if (d == 3 && !rng_below(rng, 4))
 			s->stride[d] = step * 2;
 		step = s->stride[d] * (int32_t)size[d];
-		if (chip && elem < 4)		/* rows may start anywhere an element may */
+		if (chip && elem < 4) /* rows may start anywhere an element may */
 			step += (int32_t)(elem * rng_below(rng, 3));
 	}
 	if (chip)
@@ -114,40 +143,12 @@ static void random_side(struct rng *rng, struct nca_dma_side *s, const uint32_t 
 		s->offset = rng_below(rng, 32) * (rng_below(rng, 2) ? 1 : 4);
 }
 
-static bool random_case(struct rng *rng, struct nca_body_dma *d)
+static bool fits(const struct nca_body_dma *d)
 {
-	static const uint8_t elems[] = { 1, 2, 4, 8 };
-	uint32_t mode = rng_below(rng, 5), de;
-
-	memset(d, 0, sizeof(*d));
-	d->mode = (uint8_t)mode;
-	d->elem = elems[rng_below(rng, 4)];
-	d->size[0] = 1 + rng_below(rng, 40);
-	d->size[1] = 1 + rng_below(rng, 3);
-	d->size[2] = 1 + rng_below(rng, 2);
-	d->size[3] = 1 + rng_below(rng, 24);
-	d->queue = rng_below(rng, 3) ? NCA_DMA_SPREAD : (uint8_t)rng_below(rng, 16);
-	de = d->elem;
-	if (mode == NCA_DMA_CAST || mode == NCA_DMA_ACCUMULATE) {
-		uint8_t to = (uint8_t)rng_below(rng, NCA_DTYPES), from = (uint8_t)rng_below(rng, NCA_DTYPES);
-
-		d->elem = (uint16_t)nca_dtype_size(from);
-		de = nca_dtype_size(to);
-		random_side(rng, &d->dst, d->size, de, true);
-		random_side(rng, &d->src, d->size, d->elem, false);
-		d->dst.dtype = to;
-		d->src.dtype = from;
-	} else {
-		bool to_chip = mode == NCA_DMA_GATHER || (mode == NCA_DMA_COPY && rng_below(rng, 2));
-
-		random_side(rng, &d->dst, d->size, d->elem, to_chip);
-		random_side(rng, &d->src, d->size, d->elem, !to_chip);
-		if (mode != NCA_DMA_COPY)
-			d->index_slot = 1;
-	}
-	for (int s = 0; s < 2; s++) {	/* inside the memories of the model */
+	for (int s = 0; s < 2; s++) { /* inside the memories of the model */
 		const struct nca_dma_side *x = s ? &d->src : &d->dst;
-		int64_t hi = (int64_t)x->offset + 8, rows = d->mode >= NCA_DMA_GATHER ? INDEX / 2 : d->size[0];
+		int64_t hi = (int64_t)x->offset + 8;
+		int64_t rows = d->mode >= NCA_DMA_GATHER ? INDEX / 2 : d->size[0];
 
 		for (int k = x->mem == NCA_MEM_SLOT ? 0 : 1; k < 4; k++)
 			hi += (int64_t)x->stride[k] * (k ? d->size[k] : rows);
@@ -157,47 +158,163 @@ static bool random_case(struct rng *rng, struct nca_body_dma *d)
 	return true;
 }
 
+/* Modes take turns; of casts and accumulations every pair of types does. */
+static bool random_case(struct rng *rng, uint64_t seed, struct nca_body_dma *d)
+{
+	static const uint8_t elems[] = { 1, 2, 4, 8 };
+	uint32_t mode = (uint32_t)(seed % 5),
+		 pair = (uint32_t)(seed / 5 % (NCA_DTYPES * NCA_DTYPES));
+	uint32_t to = rng_below(rng, 3), from = rng_below(rng, 3), de;
+	bool typed = mode == NCA_DMA_CAST || mode == NCA_DMA_ACCUMULATE;
+
+	memset(d, 0, sizeof(*d));
+	d->mode = (uint8_t)mode;
+	d->elem = typed ? (uint16_t)nca_dtype_size(pair % NCA_DTYPES) : elems[rng_below(rng, 4)];
+	de = typed ? nca_dtype_size(pair / NCA_DTYPES) : d->elem;
+	d->size[0] = rng_below(rng, 4) ? 1 + rng_below(rng, 40) : 1;
+	d->size[1] = 1 + rng_below(rng, 3);
+	d->size[2] = 1 + rng_below(rng, 2);
+	d->size[3] = rng_below(rng, 4) ? 1 + rng_below(rng, 24) : 1;
+	if (!rng_below(rng, 10))	/* a single element */
+		d->size[0] = d->size[1] = d->size[2] = d->size[3] = 1;
+	d->queue = rng_below(rng, 3) ? NCA_DMA_SPREAD : (uint8_t)rng_below(rng, 16);
+	if (mode == NCA_DMA_GATHER)
+		from = NCA_MEM_SLOT;
+	if (mode == NCA_DMA_SCATTER)
+		to = NCA_MEM_SLOT;
+	if (to == from && to != NCA_MEM_SLOT)
+		from ^= 1; /* sides never overlap: the order would matter */
+	random_side(rng, &d->dst, d->size, de, to);
+	random_side(rng, &d->src, d->size, d->elem, from);
+	if (to == NCA_MEM_SLOT)
+		d->dst.slot = SLOT_B;
+	if (mode >= NCA_DMA_GATHER)
+		d->index_slot = SLOT_INDEX;
+	if (!fits(d))
+		return false;
+	turn_round(rng, &d->dst, d->size, mode == NCA_DMA_SCATTER);
+	turn_round(rng, &d->src, d->size, mode == NCA_DMA_GATHER);
+	if (typed) {
+		d->src.dtype = (uint8_t)(pair % NCA_DTYPES);
+		d->dst.dtype = (uint8_t)(pair / NCA_DTYPES);
+	}
+	return true;
+}
+
+static void record(const struct nca_body_dma *d)
+{
+	const struct nca_dma_side *side[2] = { &d->dst, &d->src };
+	uint32_t rank = 0, m = d->mode;
+
+	for (int k = 0; k < 4; k++)
+		rank += d->size[k] > 1;
+	seen.rank[m][rank]++;
+	seen.way[m][d->dst.mem][d->src.mem]++;
+	if (m == NCA_DMA_CAST)
+		seen.cast[d->src.dtype][d->dst.dtype]++;
+	else if (m == NCA_DMA_ACCUMULATE)
+		seen.accumulate[d->src.dtype][d->dst.dtype]++;
+	else
+		seen.elem[m][__builtin_ctz(d->elem)]++;
+	for (int s = 0; s < 2; s++) {
+		bool back = false;
+
+		for (int k = 0; k < 4; k++)
+			back |= d->size[k] > 1 && side[s]->stride[k] < 0;
+		seen.backwards[m][s] += back;
+		seen.scattered[m][s] += d->size[3] > 1 && side[s]->stride[3] > (int32_t)d->elem;
+	}
+}
+
+static uint32_t empty(const uint32_t *count, uint32_t n)
+{
+	uint32_t none = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		none += !count[i];
+	return none;
+}
+
+static void report(uint64_t cases)
+{
+	static const char *const name[] = { "copy", "cast", "accumulate", "gather", "scatter" };
+	uint32_t types[2] = { empty(seen.cast[0], NCA_DTYPES * NCA_DTYPES),
+			      empty(seen.accumulate[0], NCA_DTYPES * NCA_DTYPES) };
+
+	printf("\n  mode        dimensions 0..4          element sizes  dst x src memories  "
+	       "backwards  apart\n");
+	for (uint32_t m = 0; m <= NCA_DMA_SCATTER; m++) {
+		bool typed = m == NCA_DMA_CAST || m == NCA_DMA_ACCUMULATE;
+		/* A memory of the core onto itself is left out, a gathered side is a slot. */
+		uint32_t ways = 9 - empty(seen.way[m][0], 9), legal = m >= NCA_DMA_GATHER ? 3 : 7;
+
+		printf("  %-10s %4u %4u %4u %4u %4u  %7s  %u/%u  %4u/%u %14u %4u %5u %4u\n",
+		       name[m], seen.rank[m][0], seen.rank[m][1], seen.rank[m][2], seen.rank[m][3],
+		       seen.rank[m][4], typed ? "pairs" : "",
+		       typed ? 121 - types[m - 1] : 4 - empty(seen.elem[m], 4), typed ? 121 : 4,
+		       ways, legal, seen.backwards[m][0], seen.backwards[m][1],
+		       seen.scattered[m][0], seen.scattered[m][1]);
+		CU_ASSERT_EQUAL(ways, legal);
+		CU_ASSERT_EQUAL(empty(seen.rank[m], 5), 0);
+		CU_ASSERT_EQUAL(empty(seen.backwards[m], 2) + empty(seen.scattered[m], 2), 0);
+		CU_ASSERT(typed ? !types[m - 1] : !empty(seen.elem[m], 4));
+	}
+	printf("  %llu transfers ", (unsigned long long)cases);
+}
+
 static void one_case(uint64_t seed)
 {
 	struct rng rng = { seed };
 	struct nca_inst *in, body = { .opcode = NCA_OP_DMA };
-	uint32_t mem;
 
-	while (!random_case(&rng, &body.dma))
+	while (!random_case(&rng, seed, &body.dma))
 		;
+	record(&body.dma);
 	for (size_t i = 0; i < sizeof(start); i += 4) {
 		uint32_t v = rng_float_bits(&rng);
 
 		memcpy((uint8_t *)&start + i, &v, 4);
 	}
-	for (int i = 0; i < INDEX; i++)	/* distinct rows, shuffled */
+	for (int i = 0; i < INDEX; i++) /* distinct rows, shuffled */
 		index_data[i] = (i * 7) % (INDEX / 2);
 	model = start;
-	memcpy(slot_data, start.slot, SLOT);
-	mem = body.dma.dst.mem != NCA_MEM_SLOT ? body.dma.dst.mem : body.dma.src.mem;
+	memcpy(slot_data, start.slot, sizeof(slot_data));
 
 	prog_init(&p, NCA_TARGET_NCA2);
-	update_add(emit_dma(&p, NCA_ENGINE_SYNC, true, mem, 0, 128, 0, CHIP, 2, 0, 0), 0, 1);
+	for (uint32_t m = 0; m < 2; m++)
+		update_add(
+			emit_dma(&p, NCA_ENGINE_SYNC, true, m, 0, 128, 0, CHIP, SLOT_IN + m, 0, 0),
+			0, 1);
 	in = emit(&p, NCA_ENGINE_SYNC, 0);
 	*in = body;
-	wait_ge(in, 0, 1);
+	wait_ge(in, 0, 2);
 	update_add(in, 1, 1);
-	wait_ge(emit_dma(&p, NCA_ENGINE_SYNC, false, mem, 0, 128, 0, CHIP, 3, 0, 0), 1, 1);
+	for (uint32_t m = 0; m < 2; m++)
+		wait_ge(emit_dma(&p, NCA_ENGINE_SYNC, false, m, 0, 128, 0, CHIP, SLOT_OUT + m, 0,
+				 0),
+			1, 1);
 	prog_end(&p);
 	memset(&r, 0, sizeof(r));
 	r.simd = simds[seed % SIMDS];
 	r.check = seed & 8;
-	r.slot[0] = (struct slot){ slot_data, SLOT, true, seed & 16, seed % 5 ? 0 : 509 };
-	r.slot[1] = (struct slot){ (uint8_t *)index_data, sizeof(index_data), false, true, 0 };
-	r.slot[2] = (struct slot){ (uint8_t *)start.chip, sizeof(start.chip), false, false, 0 };
-	r.slot[3] = (struct slot){ (uint8_t *)image_out, sizeof(image_out), true, false, 0 };
+	for (uint32_t m = 0; m < 2; m++) {
+		r.slot[SLOT_A + m] =
+			(struct slot){ slot_data[m], SLOT, true, seed & 16, seed % 7 ? 0 : 509 };
+		r.slot[SLOT_IN + m] = (struct slot){ (uint8_t *)start.chip[m],
+						     sizeof(start.chip[m]), false, false, 0 };
+		r.slot[SLOT_OUT + m] = (struct slot){ (uint8_t *)image_out[m], sizeof(image_out[m]),
+						      true, false, 0 };
+	}
+	r.slot[SLOT_INDEX] =
+		(struct slot){ (uint8_t *)index_data, sizeof(index_data), false, true, 0 };
 	if (prog_run(&p, &r) || r.result != CORE_DONE) {
 		printf(" seed %llu: %s\n", (unsigned long long)seed, r.fault.text);
 		CU_FAIL("a valid transfer faulted");
 		return;
 	}
 	model_run(&body.dma);
-	if (memcmp(image_out, model.chip, sizeof(model.chip)) || memcmp(slot_data, model.slot, SLOT)) {
+	if (memcmp(image_out, model.chip, sizeof(model.chip)) ||
+	    memcmp(slot_data, model.slot, sizeof(slot_data))) {
 		printf(" seed %llu mode %u elem %u size %u %u %u %u\n", (unsigned long long)seed,
 		       body.dma.mode, body.dma.elem, body.dma.size[0], body.dma.size[1],
 		       body.dma.size[2], body.dma.size[3]);
@@ -209,8 +326,11 @@ static void one_case(uint64_t seed)
 
 static void random_transfers(void)
 {
-	for (uint64_t seed = 1; seed <= 400; seed++)
+	const uint64_t cases = 5 * NCA_DTYPES * NCA_DTYPES;
+
+	for (uint64_t seed = 1; seed <= cases; seed++)
 		one_case(seed);
+	report(cases);
 }
 
 /* Four tiles in a loop: the registers step through slot and SBUF. */
@@ -227,10 +347,10 @@ static void loop_with_registers(void)
 			for (int k = 0; k < 16; k++)
 				x[t][i][k] = (float)(t * 100 + i + k);
 	prog_init(&p, NCA_TARGET_NCA2);
-	in = emit(&p, s, NCA_OP_LOADARG);	/* r1 = first byte of the slot */
+	in = emit(&p, s, NCA_OP_LOADARG); /* r1 = first byte of the slot */
 	in->ctl.dst = 1;
 	in->ctl.imm = 3;
-	in = emit(&p, s, NCA_OP_MOVI);		/* r2 = byte in SBUF */
+	in = emit(&p, s, NCA_OP_MOVI); /* r2 = byte in SBUF */
 	in->ctl.dst = 2;
 	in->ctl.imm = 0;
 	top = p.header.stream[s].count;
