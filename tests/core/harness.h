@@ -77,6 +77,7 @@ extern const enum core_simd simds[SIMDS];
 
 void suite_timing(void);
 void suite_stalls(void);
+void suite_control(void);
 void suite_cost(void);
 void suite_fault(void);
 void suite_engine(void);

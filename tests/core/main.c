@@ -11,6 +11,7 @@ int main(void)
 		return 1;
 	suite_engine();
 	suite_dma();
+	suite_control();
 	suite_alias();
 	suite_lanes();
 	suite_func();
