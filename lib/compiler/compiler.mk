@@ -52,6 +52,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_attr.c \
 	onnx_build.c \
 	onnx_cast.c \
+	onnx_computed.c \
 	onnx_conv.c \
 	onnx_conv_transpose.c \
 	onnx_eltwise.c \

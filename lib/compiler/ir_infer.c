@@ -222,7 +222,7 @@ static struct ir_type broadcast(struct ir_graph *g, const struct ir_op *op, cons
 				       " in one place do not "
 				       "broadcast",
 				       da, db);
-		t.dim[i] = da > db ? da : db;
+		t.dim[i] = da == 1 ? db : da;
 	}
 	return t;
 }

@@ -437,6 +437,7 @@ void mir_dma_indexed(struct mir *m, enum nca_engine engine, const struct mir_mem
 	d->index_offset = index->offset;
 	set_side(m, i, &d->dst, dst, scatter ? whole : size, elem, false, MIR_DST);
 	set_side(m, i, &d->src, src, scatter ? size : whole, elem, false, MIR_SRC0);
+	i->ref[scatter ? 0 : 1].anywhere = true;
 	add_ref(m, i, &ref);
 	account(m, i);
 }

@@ -61,6 +61,7 @@ struct mir_ref {
 	enum mir_space space;
 	uint8_t field;		/* enum mir_field, to patch the address */
 	bool write;
+	bool anywhere;		/* any row of a table: for the device that is all of the slot */
 	uint8_t part, nparts;
 	uint16_t slot;
 	uint64_t lo, hi;	/* from the buffer's start, or absolute without one */

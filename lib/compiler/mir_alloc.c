@@ -307,8 +307,8 @@ bool mir_allocate(struct mir *m, int64_t *culprit)
 			if (!ref->buf)
 				continue;
 			at = ref->buf->addr;
-			ref->lo += at;
-			ref->hi += at;
+			ref->lo = ref->anywhere ? 0 : ref->lo + at;
+			ref->hi = ref->anywhere ? m->scratch_size : ref->hi + at;
 			ref->buf = NULL;
 			if (ref->field == MIR_INDEX) {
 				in->in.dma.index_offset += at;

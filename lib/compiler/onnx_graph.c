@@ -110,14 +110,21 @@ static struct ir_type input_type(struct reader *r, const Onnx__ValueInfoProto *i
 						d->dim_param
 					? d->dim_param
 					: "?");
-		if (t.dim[i] <= 0 || __builtin_mul_overflow(total, t.dim[i], &total) ||
+		if (t.dim[i] < 0 || __builtin_mul_overflow(total, t.dim[i] ? t.dim[i] : 1, &total) ||
 		    total > IR_MAX_ELEMENTS)
 			cc_fail(cc, ACCELCC_BAD_INPUT,
-				"dimension %zu of input '%.120s' is %" PRId64 "; it must be "
-				"positive, and the tensor no larger than %" PRId64 " elements",
+				"dimension %zu of input '%.120s' is %" PRId64 "; it must not be "
+				"negative, and the tensor no larger than %" PRId64 " elements",
 				i, info->name, t.dim[i], IR_MAX_ELEMENTS);
 	}
 	return t;
+}
+
+static struct ir_value *empty(struct reader *r, const char *name, const struct ir_type *t)
+{
+	if (ir_is_float(t->dtype))
+		return ir_const_f32(r->g, name, t, cc_new(r->g->cc, float));
+	return ir_const_i64(r->g, name, t, cc_new(r->g->cc, int64_t));
 }
 
 static void read_inputs(struct reader *r, const Onnx__GraphProto *p)
@@ -144,6 +151,11 @@ static void read_inputs(struct reader *r, const Onnx__GraphProto *p)
 		if (known && ir_is_const(known->value))
 			continue;
 		t = input_type(r, info);
+		/* All of an empty tensor is known, and nobody has to bring it. */
+		if (!ir_type_elements(&t)) {
+			define(r, info->name, empty(r, info->name, &t));
+			continue;
+		}
 		r->g->inputs[r->g->num_inputs] = ir_input(r->g, info->name, &t);
 		define(r, info->name, r->g->inputs[r->g->num_inputs++]);
 	}
@@ -298,6 +310,10 @@ static void read_outputs(struct reader *r, const Onnx__GraphProto *p)
 					"the graph output '%.120s' is listed twice", name);
 		g->outputs[i] = lookup(r, name, "the graph's output list");
 		g->output_names[i] = name;
+		if (!ir_type_elements(&g->outputs[i]->type))
+			cc_fail(g->cc, ACCELCC_BAD_INPUT,
+				"the output '%.120s' has no elements, so there is nothing to compute; "
+				"take it out of the graph's outputs", name);
 	}
 	g->num_outputs = p->n_output;
 	if (!g->num_outputs)

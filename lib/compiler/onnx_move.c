@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir_move.h"
+#include "onnx_computed.h"
 #include "onnx_move.h"
 
 struct ir_value *onnx_take(struct onnx_node *n, struct ir_value *x, const struct ir_take *take)
@@ -130,6 +131,9 @@ static struct ir_value *import_slice(struct onnx_node *n)
 
 	onnx_need_inputs(n, n->opset < 10 ? 1 : 3, 5);
 	x = n->in[0];
+	for (size_t i = 1; i < n->num_in && n->opset >= 10; i++)
+		if (n->in[i] && !ir_is_const(n->in[i]))
+			return onnx_computed_slice(n);
 	if (!onnx_ints(n, "starts", 1, 10, &starts, &num) ||
 	    !onnx_ints(n, "ends", 2, 10, &ends, &num_ends))
 		onnx_node_fail(n, "starts or ends are missing");
@@ -370,12 +374,13 @@ static struct ir_value *import_trilu(struct onnx_node *n)
 
 	onnx_need_inputs(n, 1, 2);
 	onnx_attr_int(n, "upper", &upper);
+	if (n->num_in > 1 && !ir_is_const(n->in[1]))
+		return onnx_computed_trilu(n, upper != 0);
 	op = onnx_op(n, IR_TRILU, 1, n->in);
 	op->attr.upper = upper != 0;
 	if (n->num_in > 1) {
 		if (!onnx_const_ints(n, 1, &k, &num) || num != 1)
-			onnx_node_fail(n, "the diagonal is computed by the graph, and must be a "
-					  "constant");
+			onnx_node_fail(n, "the diagonal must be one integer");
 		/* Far outside is far outside. */
 		op->attr.axis = k[0] > INT32_MAX ? INT32_MAX : k[0] < INT32_MIN ? INT32_MIN : k[0];
 	}

@@ -3,11 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "onnx_computed.h"
 #include "onnx_move.h"
 
-enum mode { CONSTANT, EDGE, REFLECT, WRAP };
-
-static enum mode read_mode(struct onnx_node *n)
+static enum onnx_pad_mode read_mode(struct onnx_node *n)
 {
 	static const char *const names[] = { "constant", "edge", "reflect", "wrap" };
 	const char *mode = "constant";
@@ -15,21 +14,21 @@ static enum mode read_mode(struct onnx_node *n)
 	onnx_attr_string(n, "mode", &mode);
 	for (int i = 0; i < 4; i++)
 		if (!strcmp(mode, names[i]))
-			return (enum mode)i;
+			return (enum onnx_pad_mode)i;
 	onnx_node_fail(n, "mode '%.40s' is not known", mode);
 }
 
 /* The element that stands at place @i of a dimension of @dim elements; -1: the fill value. */
-static int64_t source(enum mode mode, int64_t i, int64_t dim)
+static int64_t source(enum onnx_pad_mode mode, int64_t i, int64_t dim)
 {
-	int64_t period = mode == REFLECT ? 2 * (dim - 1) : dim;
+	int64_t period = mode == ONNX_PAD_REFLECT ? 2 * (dim - 1) : dim;
 
 	if (i >= 0 && i < dim)
 		return i;
 	switch (mode) {
-	case CONSTANT:
+	case ONNX_PAD_CONSTANT:
 		return -1;
-	case EDGE:
+	case ONNX_PAD_EDGE:
 		return i < 0 ? 0 : dim - 1;
 	default:
 		if (!period)
@@ -103,18 +102,19 @@ struct ir_value *onnx_import_pad(struct onnx_node *n)
 	struct ir_take take = { .num = { 0 } };
 	const struct ir_type *t;
 	struct ir_value *x;
-	enum mode mode;
-	bool image;
+	enum onnx_pad_mode mode;
+	bool image, known;
 	float fill;
 
 	onnx_need_inputs(n, 1, 4);
 	x = n->in[0];
 	t = &x->type;
 	mode = read_mode(n);
+	known = read_value(n, &fill, &fill_int);
+	if (n->opset >= 11 && n->in[1] && (!known || !ir_is_const(n->in[1])))
+		return onnx_computed_pad(n, mode);
 	read_pads(n, before, after);
-	if (!read_value(n, &fill, &fill_int) && mode == CONSTANT)
-		onnx_node_fail(n, "the value to pad with must be a constant");
-	image = mode == CONSTANT && ir_is_float(t->dtype) && fill == 0.0f &&
+	image = mode == ONNX_PAD_CONSTANT && ir_is_float(t->dtype) && fill == 0.0f &&
 		(t->rank == 3 || t->rank == 4);
 	for (int d = 0; d < t->rank; d++) {
 		int64_t *index;
@@ -172,7 +172,7 @@ struct ir_value *onnx_import_center_crop_pad(struct onnx_node *n)
 		before = want > dim ? (want - dim) / 2 : -((dim - want) / 2);
 		index = cc_new_n(n->g->cc, int64_t, (size_t)want);
 		for (int64_t k = 0; k < want; k++)
-			index[k] = source(CONSTANT, k - before, dim);
+			index[k] = source(ONNX_PAD_CONSTANT, k - before, dim);
 		take.index[d] = index;
 		take.num[d] = want;
 	}
