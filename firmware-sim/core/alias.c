@@ -15,10 +15,8 @@
 #include "core_impl.h"
 
 struct alias {
-	const uint8_t *src;	/* of partition @part, byte @lo; NULL: unused */
-	size_t pitch;		/* from one partition to the next */
-	uint32_t lo, hi;	/* bytes of every partition, multiples of 4 */
-	uint32_t part, nparts;
+	uint32_t lo, hi;		/* bytes of every partition, multiples of 4; hi 0: unused */
+	const uint8_t *row[LANES];	/* where byte @lo of a partition is; NULL: in SBUF */
 };
 
 struct aliases {
@@ -40,14 +38,23 @@ static void release(struct core_mem *m, uint32_t lo, uint32_t hi)
 static void forget(struct core_mem *m, struct alias *a)
 {
 	release(m, a->lo, a->hi);
-	a->src = NULL;
+	a->hi = 0;
 	m->aliases->live--;
 }
 
 static void make(struct core_mem *m, struct alias *a)
 {
-	m->aliases->k->transpose(mem_at(m, a->part, a->lo), ROW_BYTES, a->src, a->pitch, a->nparts,
-				 (a->hi - a->lo) / 4);
+	uint32_t n;
+
+	for (uint32_t p = 0; p < LANES; p += n) {
+		size_t pitch = p + 1 < LANES && a->row[p] ? (uintptr_t)a->row[p + 1] - (uintptr_t)a->row[p] : 0;
+
+		for (n = 1; p + n < LANES && a->row[p] && a->row[p + n] == a->row[p] + n * pitch; n++)
+			;
+		if (a->row[p])
+			m->aliases->k->transpose(mem_at(m, p, a->lo), ROW_BYTES, a->row[p], pitch, n,
+						 (a->hi - a->lo) / 4);
+	}
 	forget(m, a);
 }
 
@@ -62,13 +69,8 @@ bool alias_resolve(struct core_mem *m, uint32_t block)
 void alias_resolve_all(struct core_mem *m)
 {
 	for (uint32_t i = 0; m->aliases && m->aliases->live && i < MAX_ALIASES; i++)
-		if (m->aliases->a[i].src)
+		if (m->aliases->a[i].hi)
 			make(m, &m->aliases->a[i]);
-}
-
-static const uint8_t *end_of(const struct alias *a)
-{
-	return a->src + a->pitch * (a->nparts - 1) + (a->hi - a->lo);
 }
 
 void alias_written(struct core_mem *m, const uint8_t *p, uint64_t len)
@@ -76,35 +78,52 @@ void alias_written(struct core_mem *m, const uint8_t *p, uint64_t len)
 	for (uint32_t i = 0; m->aliases && m->aliases->live && i < MAX_ALIASES; i++) {
 		struct alias *a = &m->aliases->a[i];
 
-		if (a->src && a->src < p + len && p < end_of(a))
-			make(m, a);
+		for (uint32_t r = 0; a->hi && r < LANES; r++)
+			if (a->row[r] && a->row[r] < p + len && p < a->row[r] + (a->hi - a->lo))
+				make(m, a);
 	}
 }
 
 void alias_drop_all(struct core_mem *m)
 {
 	for (uint32_t i = 0; m->aliases && m->aliases->live && i < MAX_ALIASES; i++)
-		if (m->aliases->a[i].src)
+		if (m->aliases->a[i].hi)
 			forget(m, &m->aliases->a[i]);
+}
+
+/* Does @b have all partitions whose bytes are elsewhere? */
+static bool covers(const struct box *b, const struct alias *a)
+{
+	for (uint32_t p = 0; p < LANES; p++)
+		if (a->row[p] && (p < b->part || p >= (uint32_t)b->part + b->nparts))
+			return false;
+	return true;
 }
 
 /* Bytes lo..hi of @b, all of which are about to be written, are no longer part of @a. */
 static void cut(struct core_mem *m, struct alias *a, const struct box *b, uint32_t lo, uint32_t hi)
 {
-	bool lanes = b->part <= a->part && b->part + b->nparts >= a->part + a->nparts;
+	bool all = covers(b, a);
 
-	if (lanes && lo <= a->lo && hi >= a->hi) {
+	if (all && lo <= a->lo && hi >= a->hi) {
 		forget(m, a);
-	} else if (lanes && lo <= a->lo && hi % BLOCK_BYTES == 0) {
+	} else if (all && lo <= a->lo && hi % BLOCK_BYTES == 0) {
 		release(m, a->lo, hi);
-		a->src += hi - a->lo;
+		for (uint32_t p = 0; p < LANES; p++)
+			a->row[p] = a->row[p] ? a->row[p] + (hi - a->lo) : NULL;
 		a->lo = hi;
-	} else if (lanes && hi >= a->hi && lo % BLOCK_BYTES == 0) {
+	} else if (all && hi >= a->hi && lo % BLOCK_BYTES == 0) {
 		release(m, lo, a->hi);
 		a->hi = lo;
 	} else {
 		make(m, a);
 	}
+}
+
+static void set_rows(struct alias *a, const struct box *b, const uint8_t *src, size_t pitch)
+{
+	for (uint32_t i = 0; i < b->nparts; i++)
+		a->row[b->part + i] = src + i * pitch;
 }
 
 bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct box *b, uint32_t lo,
@@ -119,10 +138,18 @@ bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct b
 			return false;
 	}
 	all->k = k;
-	for (uint32_t n = first; n <= last; n++)
-		if (all->owner[n])
-			cut(m, &all->a[all->owner[n] - 1], b, lo, hi);
-	while (i < MAX_ALIASES && all->a[i].src)
+	for (uint32_t n = first; n <= last; n++) {
+		struct alias *a = &all->a[all->owner[n] - 1];
+
+		if (!all->owner[n])
+			continue;
+		if (a->lo == lo && a->hi == hi) {	/* other partitions of a block in pieces */
+			set_rows(a, b, src, pitch);
+			return true;
+		}
+		cut(m, a, b, lo, hi);
+	}
+	while (i < MAX_ALIASES && all->a[i].hi)
 		i++;
 	if (i == MAX_ALIASES)
 		return false;
@@ -138,14 +165,14 @@ bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct b
 		all->owner[n] = (uint8_t)(i + 1);
 		m->epoch[n] = 0;
 	}
-	all->a[i] = (struct alias){ .src = src, .pitch = pitch, .lo = lo, .hi = hi,
-				    .part = b->part, .nparts = b->nparts };
+	all->a[i] = (struct alias){ .lo = lo, .hi = hi };
+	set_rows(&all->a[i], b, src, pitch);
 	all->live++;
 	return true;
 }
 
-const uint8_t *alias_find(const struct core_mem *m, const struct box *b, uint32_t lo, uint32_t hi,
-			  size_t *pitch)
+const uint8_t *const *alias_find(const struct core_mem *m, const struct box *b, uint32_t lo,
+				 uint32_t hi, uint32_t *offset)
 {
 	const struct alias *a;
 	uint32_t owner = m->aliases ? m->aliases->owner[lo / BLOCK_BYTES] : 0;
@@ -153,9 +180,11 @@ const uint8_t *alias_find(const struct core_mem *m, const struct box *b, uint32_
 	if (!owner)
 		return NULL;
 	a = &m->aliases->a[owner - 1];
-	if (lo < a->lo || hi > a->hi || b->part < a->part ||
-	    b->part + b->nparts > a->part + a->nparts)
+	if (lo < a->lo || hi > a->hi)
 		return NULL;
-	*pitch = a->pitch;
-	return a->src + a->pitch * (b->part - a->part) + (lo - a->lo);
+	for (uint32_t i = 0; i < b->nparts; i++)
+		if (!a->row[b->part + i])
+			return NULL;
+	*offset = lo - a->lo;
+	return &a->row[b->part];
 }

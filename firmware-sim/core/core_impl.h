@@ -265,8 +265,9 @@ static inline uint8_t *mem_at(const struct core_mem *m, uint32_t part, uint32_t 
 /* alias.c: @lo and @hi are bytes of each partition of @b */
 bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct box *b, uint32_t lo,
 		uint32_t hi, const uint8_t *src, size_t pitch);
-const uint8_t *alias_find(const struct core_mem *m, const struct box *b, uint32_t lo, uint32_t hi,
-			  size_t *pitch);
+/* The rows of @b's partitions, @offset bytes before byte @lo; NULL unless all are elsewhere. */
+const uint8_t *const *alias_find(const struct core_mem *m, const struct box *b, uint32_t lo,
+				 uint32_t hi, uint32_t *offset);
 bool alias_resolve(struct core_mem *m, uint32_t block);
 void alias_resolve_all(struct core_mem *m);
 /* The launch is about to write to slot memory at @p. */

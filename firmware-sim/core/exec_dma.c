@@ -7,7 +7,7 @@
 
 #include "core_impl.h"
 
-#define ALIAS_BYTES	16384u
+#define ALIAS_BYTES	4096u
 
 /* A slot or an on-chip memory as seen by one transfer. */
 struct side {

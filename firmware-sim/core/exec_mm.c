@@ -75,8 +75,8 @@ static bool rows_in_slot(const struct core_state *st, const struct nca_inst *in,
 	t->k = a->nparts;
 	t->m = a->size[3];
 	t->dtype = a->dtype;
-	t->src = alias_find(&st->mem[NCA_MEM_SBUF], b, lo, hi, &t->pitch);
-	return t->src;
+	t->row = alias_find(&st->mem[NCA_MEM_SBUF], b, lo, hi, &t->offset);
+	return t->row;
 }
 
 /*
@@ -100,8 +100,8 @@ static void look_ahead(struct exec *x, struct mm_args *a)
 		if (!rows_in_slot(st, in, &p->src[0], (uint32_t)p->src[0].lo,
 				  (uint32_t)p->src[0].hi, &t))
 			return;
-		a->ahead.src = t.src;
-		a->ahead.pitch = t.pitch;
+		a->ahead.row = t.row;
+		a->ahead.offset = t.offset;
 		a->ahead.rows = t.k;
 		a->ahead.bytes = t.m * nca_dtype_size(t.dtype);
 		st->ahead = pc;

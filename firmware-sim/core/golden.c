@@ -100,7 +100,7 @@ static void pack(const struct mm_tile *t)
 {
 	for (uint32_t j = 0; j < (t->m + PANEL - 1) / PANEL * PANEL; j++) {
 		for (uint32_t i = 0; i < t->k; i++) {
-			const uint8_t *p = t->src + i * t->pitch + j * nca_dtype_size(t->dtype);
+			const uint8_t *p = t->row[i] + t->offset + j * nca_dtype_size(t->dtype);
 
 			t->panel[(j / PANEL * t->k + i) * PANEL + j % PANEL] =
 				j < t->m ? golden_to_fp32(read_lane(p, t->dtype), t->dtype) : 0;

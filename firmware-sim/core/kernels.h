@@ -39,16 +39,15 @@ struct mm_args {
 	const uint32_t *out_off;
 	bool accumulate;
 	struct {		/* rows that will be read soon: have them brought nearer */
-		const uint8_t *src;
-		size_t pitch;
-		uint32_t rows, bytes;	/* rows 0: none */
+		const uint8_t *const *row;
+		uint32_t offset, rows, bytes;	/* rows 0: none */
 	} ahead;
 };
 
 struct mm_tile {		/* a stationary tile, FP32 or BF16: @k rows of @m elements */
 	float *panel;
-	const uint8_t *src;
-	size_t pitch;
+	const uint8_t *const *row;
+	uint32_t offset;	/* in each row */
 	uint32_t k, m, dtype;
 };
 

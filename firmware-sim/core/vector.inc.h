@@ -3,6 +3,7 @@
  * Vector arithmetic, included once per instruction-set extension by a file that
  * defines VL (lanes of a vector), VTABLE, VNAME and these few operations:
  *
+ *   vf canonical(vf)       every NaN becomes the canonical one
  *   vf v_max(vf, vf)       as maxps: the second operand if one is NaN or both are zero
  *   vf v_fma(vf, vf, vf)   vf v_sqrt(vf)   vf v_rint(vf)   vf v_floor(vf)   vf v_ceil(vf)
  *   vi v_cvt(vf)           FP32 to INT32, nearest even, 0x80000000 out of range
@@ -75,11 +76,6 @@ INLINE void st_lanes(void *p, vi v, uint32_t i, uint32_t lanes)
 	if (i + VL > lanes)
 		v = pick(lane_mask(i, lanes), v, ld(p));
 	st(p, v);
-}
-
-INLINE vf canonical(vf v)
-{
-	return pickf(v != v, (vf)splat(CANONICAL_NAN), v);
 }
 
 INLINE vf absf(vf v)

@@ -292,20 +292,26 @@ INLINE vf ew_step(uint32_t op, vf x, vf y)
 
 INLINE void ew_rows(const struct ew_args *a, uint32_t op0, uint32_t op1, bool relu)
 {
+	uint32_t lanes = a->lanes, whole = lanes / VL * VL;
+
 	for (uint32_t r = 0; r < a->n; r++) {
 		const uint8_t *x = a->src + a->src_off[r];
 		const uint8_t *y0 = op0 ? a->y[0] + (a->y_off[0] ? a->y_off[0][r] : 0) : x;
 		const uint8_t *y1 = op1 ? a->y[1] + (a->y_off[1] ? a->y_off[1][r] : 0) : x;
 		uint8_t *to = a->dst + a->dst_off[r];
 
-		for (uint32_t i = 0; i < a->lanes; i += VL) {
+		for (uint32_t i = 0; i < lanes; i += VL) {
 			vf v = ew_step(op0, (vf)ld(x + i * 4), (vf)ld(y0 + i * 4));
 
 			v = ew_step(op1, v, (vf)ld(y1 + i * 4));
 			/* Of maxps the second operand is the result for NaN and for two zeroes. */
 			if (relu)
 				v = v_max(splatf(0), v) + splatf(0);
-			st_lanes(to + i * 4, (vi)canonical(v), i, a->lanes);
+			v = canonical(v);
+			if (i < whole)
+				st(to + i * 4, (vi)v);
+			else
+				st_lanes(to + i * 4, (vi)v, i, lanes);
 		}
 	}
 }

@@ -3,6 +3,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels.h"
+
 #define VL	8
 #define VTABLE	core_kernels_avx2
 #define VNAME	"avx2"
@@ -20,6 +22,13 @@ static inline __attribute__((always_inline)) vf v_fma(vf a, vf b, vf c)
 static inline __attribute__((always_inline)) vf v_sqrt(vf a)
 {
 	return (vf)_mm256_sqrt_ps((__m256)a);
+}
+
+static inline __attribute__((always_inline)) vf canonical(vf a)
+{
+	__m256 x = (__m256)a, nan = (__m256)_mm256_set1_epi32(CANONICAL_NAN);
+
+	return (vf)_mm256_blendv_ps(x, nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
 }
 
 static inline __attribute__((always_inline)) vf v_max(vf a, vf b)

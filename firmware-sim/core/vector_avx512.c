@@ -3,6 +3,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels.h"
+
 #define VL	16
 #define VTABLE	core_kernels_avx512
 #define VNAME	"avx512"
@@ -20,6 +22,13 @@ static inline __attribute__((always_inline)) vf v_fma(vf a, vf b, vf c)
 static inline __attribute__((always_inline)) vf v_sqrt(vf a)
 {
 	return (vf)_mm512_sqrt_ps((__m512)a);
+}
+
+static inline __attribute__((always_inline)) vf canonical(vf a)
+{
+	__m512 x = (__m512)a, nan = (__m512)_mm512_set1_epi32(CANONICAL_NAN);
+
+	return (vf)_mm512_mask_mov_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), nan);
 }
 
 static inline __attribute__((always_inline)) vf v_max(vf a, vf b)

@@ -11,9 +11,10 @@ struct tile {			/* of the result */
 	const struct mm_args *a;
 	const float *stat;
 	uint32_t n0, m0;
-	const char *ahead;	/* prefetched meanwhile: a line of row k >> shift */
-	size_t ahead_pitch;
-	uint32_t shift;
+	/* Prefetched meanwhile: byte @at of the row after @from others, and so on. */
+	const uint8_t *const *ahead;
+	uint32_t from, last, at, shift;
+	const uint8_t *here;
 };
 
 INLINE void emit(uint8_t *out, vf r, bool accumulate)
@@ -51,9 +52,8 @@ INLINE void micro(const struct tile *t, int nb, int mv)
 	const struct mm_args *a = t->a;
 	vf acc[NB_MAX * MV_MAX];
 	const float *mov[NB_MAX], *stat = t->stat;
-	const char *ahead = t->ahead;
-	size_t ahead_pitch = t->ahead_pitch;
-	uint32_t shift = t->shift;
+	const uint8_t *const *ahead = t->ahead;
+	uint32_t from = t->from, most = t->last, at = t->at, shift = t->shift, row;
 
 	UNROLL
 	for (int j = 0; j < nb; j++) {
@@ -65,7 +65,8 @@ INLINE void micro(const struct tile *t, int nb, int mv)
 	for (size_t k = 0, last = a->k, pitch = a->pitch; k < last; k++, stat += pitch) {
 		vf s[MV_MAX];
 
-		_mm_prefetch(ahead + (k >> shift) * ahead_pitch, _MM_HINT_T1);
+		row = from + ((uint32_t)k >> shift);
+		_mm_prefetch((const char *)ahead[row < most ? row : most] + at, _MM_HINT_T1);
 		UNROLL
 		for (int v = 0; v < mv; v++)
 			s[v] = (vf)ld(stat + v * VL);
@@ -125,7 +126,7 @@ static void pack(const struct mm_tile *t)
 	uint32_t whole = t->m / VL * VL, end = (t->m + PANEL - 1) / PANEL * PANEL;
 
 	for (uint32_t i = 0; i < t->k; i++) {
-		const uint8_t *src = t->src + i * t->pitch;
+		const uint8_t *src = t->row[i] + t->offset;
 
 		for (uint32_t j = 0; j < end; j += VL) {
 			float *to = t->panel + ((size_t)(j / PANEL) * t->k + i) * PANEL + j % PANEL;
@@ -162,15 +163,18 @@ static void aim(struct tile *t, uint32_t c)
 	const struct mm_args *a = t->a;
 	uint32_t lines = (a->ahead.bytes + 63) / 64, row;
 
-	t->ahead = (const char *)t->stat;	/* is there already */
-	t->ahead_pitch = 0;
+	t->ahead = &t->here;
+	t->here = (const uint8_t *)t->stat;	/* is in the cache already */
+	t->from = t->last = t->at = 0;
 	if (!lines)
 		return;
 	row = c / lines * ((a->k + (1u << t->shift) - 1) >> t->shift);
 	if (row >= a->ahead.rows)
 		return;
-	t->ahead = (const char *)a->ahead.src + row * a->ahead.pitch + c % lines * 64;
-	t->ahead_pitch = a->ahead.pitch;
+	t->ahead = a->ahead.row;
+	t->from = row;
+	t->last = a->ahead.rows - 1;
+	t->at = a->ahead.offset + c % lines * 64;
 }
 
 static void matmul(const struct mm_args *a)

@@ -74,7 +74,11 @@ static void random_step(struct rng *rng)
 		in->ew.dst = ap(NCA_MEM_SBUF, NCA_FP32, 0, np, rng_below(rng, (LIVE - bytes) / 4) * 4,
 				bytes / 4);
 		break;
-	case 2:
+	case 2:		/* in pieces */
+		what = 1 + rng_below(rng, 127);
+		dma(0, what, offset, bytes, 0, 0, LIVE, true);
+		dma(what, 128 - what, offset, bytes, 0, LIVE * what + rng_below(rng, 2) * 512, LIVE, true);
+		break;
 	case 3:
 	case 4:
 		dma(0, np, offset, bytes, 0, rng_below(rng, 32) * 1024, LIVE - rng_below(rng, 2) * 256,
