@@ -116,8 +116,7 @@ static __attribute__((noinline)) void micro_##mv(const struct tile *t, uint32_t 
 MICRO_ROWS(1)
 MICRO_ROWS(2)
 #if MM_COLS / VL > 2
-MICRO_ROWS(3)
-MICRO_ROWS(4)
+MICRO_ROWS(4)		/* does for 3, too */
 #endif
 
 /* Row by row as they lie in memory; nothing past the end of one is read. */
@@ -196,7 +195,6 @@ static void matmul(const struct mm_args *a)
 			case 1: micro_1(&t, nb); break;
 			case 2: micro_2(&t, nb); break;
 #if MM_COLS / VL > 2
-			case 3: micro_3(&t, nb); break;
 			default: micro_4(&t, nb); break;
 #endif
 			}
