@@ -55,6 +55,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_computed.c \
 	onnx_conv.c \
 	onnx_conv_transpose.c \
+	onnx_einsum.c \
 	onnx_eltwise.c \
 	onnx_gather.c \
 	onnx_graph.c \
@@ -74,7 +75,9 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_resize.c \
 	onnx_rnn.c \
 	onnx_shape.c \
+	onnx_signal.c \
 	onnx_tensor.c \
+	onnx_training.c \
 	onnx_types.c \
 	onnx_window.c \
 	pass.c \

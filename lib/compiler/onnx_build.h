@@ -49,6 +49,9 @@ struct ir_value *onnx_import_quant(struct onnx_node *n);
 struct ir_value *onnx_import_pool(struct onnx_node *n);
 struct ir_value *onnx_import_window(struct onnx_node *n);
 struct ir_value *onnx_import_rnn(struct onnx_node *n);
+struct ir_value *onnx_import_einsum(struct onnx_node *n);
+struct ir_value *onnx_import_signal(struct onnx_node *n);
+struct ir_value *onnx_import_training(struct onnx_node *n);
 struct ir_value *onnx_import_loss(struct onnx_node *n);
 /* Batch normalization whose parameters or statistics the graph computes. */
 struct ir_value *build_batch_norm(struct onnx_node *n, float epsilon, float momentum, bool training);

@@ -11,6 +11,9 @@
 #include "onnx_move.h"
 #include "onnx_window.h"
 
+#define MAX_EXTENT ((int64_t)1 << 20)
+#define MAX_INTERLEAVED 16	/* strides beyond would make mostly empty filters */
+
 struct transposed {
 	struct windows w;	/* w.in, kernel, stride, dilation, out; before and after of the output */
 	int64_t group, filters;	/* filters of one group */
@@ -32,6 +35,17 @@ static void read_output(struct onnx_node *n, struct transposed *t)
 		onnx_node_fail(n, "pads, output_padding or output_shape do not have a value for every "
 				  "spatial dimension");
 	for (int i = 0; i < w->dims; i++) {
+		int64_t values[4] = { more ? more[i] : 0, pads ? pads[i] : 0, pads ? pads[i + w->dims] : 0,
+				      shape ? shape[num_shape - (size_t)w->dims + (size_t)i] : 0 };
+
+		for (int k = 0; k < 4; k++)
+			if (values[k] < -MAX_EXTENT || values[k] > MAX_EXTENT)
+				onnx_node_fail(n, "pads, output_padding or output_shape have the impossible "
+						  "value %" PRId64, values[k]);
+		if (w->in[i] > MAX_EXTENT || w->kernel[i] > MAX_EXTENT)
+			onnx_node_fail(n, "an extent is larger than %" PRId64, MAX_EXTENT);
+	}
+	for (int i = 0; i < w->dims; i++) {
 		int64_t reach = (w->kernel[i] - 1) * w->dilation[i] + 1, total;
 		int64_t full = (w->in[i] - 1) * w->stride[i] + reach + (more ? more[i] : 0);
 		bool same = !strncmp(auto_pad, "SAME_", 5);
@@ -51,7 +65,7 @@ static void read_output(struct onnx_node *n, struct transposed *t)
 			}
 			w->out[i] = full - w->before[i] - w->after[i];
 		}
-		if (w->out[i] < 1 || w->out[i] > (1 << 20) || full > (1 << 20))
+		if (w->out[i] < 1 || w->out[i] > MAX_EXTENT || full > MAX_EXTENT)
 			onnx_node_fail(n, "the result would have an extent of %" PRId64, w->out[i]);
 	}
 }
@@ -88,7 +102,7 @@ static struct transposed read_transposed(struct onnx_node *n)
 			onnx_node_fail(n, "%s has %zu values for %d spatial dimensions", names[k], num,
 				       t.w.dims);
 		for (int i = 0; i < t.w.dims; i++) {
-			if (v[i] < 1 || v[i] > (1 << 20) || (!to && v[i] != t.w.kernel[i]))
+			if (v[i] < 1 || v[i] > MAX_EXTENT || (!to && v[i] != t.w.kernel[i]))
 				onnx_node_fail(n, "%s has the impossible value %" PRId64, names[k], v[i]);
 			if (to)
 				to[i] = v[i];
@@ -249,6 +263,6 @@ struct ir_value *onnx_import_conv_transpose(struct onnx_node *n)
 	t = read_transposed(n);
 	simple = ir_is_const(n->in[1]) && ir_is_float(n->in[1]->type.dtype) && t.w.dims <= 2;
 	for (int i = 0; i < t.w.dims; i++)
-		simple &= t.w.dilation[i] == 1;
+		simple &= t.w.dilation[i] == 1 && t.w.stride[i] <= MAX_INTERLEAVED;
 	return simple ? interleave(n, &t) : general(n, &t);
 }

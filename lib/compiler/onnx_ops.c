@@ -211,6 +211,17 @@ static struct ir_value *import_dropout(struct onnx_node *n)
 		onnx_node_fail(
 			n,
 			"training_mode is not the constant false; only inference can be compiled");
+	/* Nothing is dropped, and that is what the mask says. */
+	if (n->num_more) {
+		struct ir_type t = n->in[0]->type;
+		int64_t num = ir_type_elements(&t), *ones = cc_new_n(n->g->cc, int64_t, (size_t)num + 1);
+
+		for (int64_t i = 0; i < num; i++)
+			ones[i] = 1;
+		n->more[0] = build_ints(n, IR_DT_BOOL, t.rank, t.dim, ones);
+		if (n->opset < 10)
+			n->more[0] = build_convert(n, n->more[0], t.dtype);
+	}
 	return new_op(n, IR_IDENTITY, 1)->out;
 }
 
@@ -318,6 +329,8 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_window,
 	onnx_import_pool,
 	onnx_import_rnn,
+	onnx_import_einsum,
+	onnx_import_signal,
 };
 
 struct ir_value *onnx_import_node(struct onnx_node *n)
@@ -325,8 +338,16 @@ struct ir_value *onnx_import_node(struct onnx_node *n)
 	const char *domain = n->proto->domain;
 	struct ir_value *v;
 
+	if (domain && !strcmp(domain, "ai.onnx.preview.training")) {
+		v = onnx_import_training(n);
+		if (v) {
+			onnx_attrs_done(n);
+			return v;
+		}
+	}
 	if (domain && domain[0] && strcmp(domain, "ai.onnx"))
-		onnx_node_fail(n, "operators of the domain '%.80s' cannot be compiled", domain);
+		onnx_node_fail(n, "the operator %.40s of the domain '%.80s' cannot be compiled",
+			       n->proto->op_type ? n->proto->op_type : "?", domain);
 	for (size_t i = 0; i < sizeof(importers) / sizeof(importers[0]); i++) {
 		if (!n->proto->op_type || strcmp(importers[i].type, n->proto->op_type))
 			continue;

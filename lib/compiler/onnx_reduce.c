@@ -277,7 +277,9 @@ static int64_t constant_int(struct onnx_node *n, size_t slot, const char *what)
 
 static struct ir_value *import_cum_sum(struct onnx_node *n)
 {
-	int64_t exclusive = 0, reverse = 0, count, dims[IR_MAX_RANK], mask_dims[IR_MAX_RANK], *mask;
+	int64_t exclusive = 0, reverse = 0, count, dims[IR_MAX_RANK];
+	struct ir_map_builder b;
+	marg element, sum, at;
 	struct ir_value *x, *y;
 	int axis, rank;
 
@@ -293,19 +295,18 @@ static struct ir_value *import_cum_sum(struct onnx_node *n)
 	if (count > MAX_RUNNING || rank >= IR_MAX_RANK)
 		onnx_node_fail(n, "a running sum of more than %d elements, or of more than %d "
 				  "dimensions, cannot be compiled", MAX_RUNNING, IR_MAX_RANK - 1);
-	/* [..][1][count][..], and which of them each sum takes */
-	mask = cc_new_n(n->g->cc, int64_t, (size_t)(count * count) + 1);
-	for (int64_t i = 0; i < count; i++)
-		for (int64_t k = 0; k < count; k++)
-			mask[i * count + k] = (reverse ? k > i : k < i) || (k == i && !exclusive);
-	for (int i = 0; i <= rank; i++) {
+	/* [..][1][count][..], of which sum i takes those before it, or those after it */
+	for (int i = 0; i <= rank; i++)
 		dims[i] = i < axis ? x->type.dim[i] : i == axis ? 1 : x->type.dim[i - 1];
-		mask_dims[i] = i == axis || i == axis + 1 ? count : 1;
-	}
-	y = onnx_reshape(n, x, rank + 1, dims);
-	y = build_select(n, build_ints(n, IR_DT_BOOL, rank + 1, mask_dims, mask), y,
-			 ir_is_float(x->type.dtype) ? build_float(n, 0.0f) :
-			 build_ints(n, x->type.dtype, 0, NULL, cc_new(n->g->cc, int64_t)));
+	onnx_map_begin(n, &b);
+	element = ir_map_input(&b, onnx_reshape(n, x, rank + 1, dims));
+	sum = ir_map_input(&b, build_iota(n, IR_DT_I32, rank + 1, axis, count));
+	at = ir_map_input(&b, build_iota(n, IR_DT_I32, rank + 1, axis + 1, count));
+	at = ir_map_alu(&b, reverse ? (exclusive ? NCA_ALU_GT : NCA_ALU_GE) :
+				      (exclusive ? NCA_ALU_LT : NCA_ALU_LE), at, sum);
+	at = ir_map_select(&b, at, element, ir_is_float(x->type.dtype) ? ir_map_float(0.0f) :
+								    ir_map_int(0));
+	y = ir_map_end(&b, at, x->type.dtype);
 	y = build_reduce(n, NCA_ALU_ADD, y, 2u << axis);
 	return build_squeeze(n, y, 2u << axis);
 }
