@@ -102,6 +102,10 @@ static void compile(struct cc *cc, void *arg)
 	struct ir_graph *g = frontend(cc, job->model, job->size, job->mapped,
 				      &job->options);
 
+	if (!job->options.no_fuse) {
+		lower_split_batch(g, job->target, job->options.precision == ACCELCC_BF16 ? 2 : 4);
+		ir_verify(g, "split-batch");
+	}
 	lower_to_fit(cc, job, g);
 	job->program = mir_schedule(job->lowered->m);
 	for (int e = 0; e < NCA_ENGINES; e++)

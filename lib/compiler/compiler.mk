@@ -22,7 +22,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_attention.c \
 	lower_attention_out.c \
 	lower_conv.c \
-	lower_conv_band.c lower_conv_out.c \
+	lower_conv_band.c lower_conv_out.c lower_batch.c \
 	lower_conv_plan.c \
 	lower_eltwise.c \
 	lower_f64.c \

@@ -1,11 +1,46 @@
 // SPDX-License-Identifier: MIT
+#include "ir_move.h"
 #include "lower.h"
+#include "lower_space.h"
 
 #include <string.h>
 
 static void add_op_name(struct lower *l, const char *name)
 {
 	*cc_push(l->cc, l->op_names, l->num_op_names, l->cap_op_names) = name;
+}
+
+/* From the host's memory to the device's, image by image. */
+static void come_nearer(struct lower *l, struct ir_value *v, struct dram_view *view)
+{
+	int64_t n = v->type.dim[0], size[4] = { 1, 1, 1, ir_type_elements(&v->type) / n };
+	struct dram_view from = *view;
+	int64_t src_elem = nca_dtype_size(from.dtype), dst_elem;
+
+	*view = lower_new_dram(l, v);
+	dst_elem = nca_dtype_size(view->dtype);
+	for (int64_t i = 0; i < n; i++) {
+		struct mir_mem src = lower_view_mem(&from, (uint64_t)(i * size[3] * src_elem));
+		struct mir_mem dst = lower_view_mem(view, (uint64_t)(i * size[3] * dst_elem));
+
+		src.stride[3] = src_elem;
+		dst.stride[3] = dst_elem;
+		mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, (uint16_t)src_elem,
+			from.dtype != view->dtype, 0);
+	}
+}
+
+/* Some images of a tensor in device memory. */
+static void slice(struct lower *l, const struct ir_op *op)
+{
+	struct dram_view *to = &l->homes[op->out->id].dram;
+	int64_t each = ir_type_elements(&op->out->type) / op->attr.take->num[0];
+
+	*to = lower_in_dram(l, ir_in(op, 0));
+	to->offset += (uint64_t)(op->attr.take->index[0][0] * each) * nca_dtype_size(to->dtype);
+	/* The first part is wanted at once; the others have time to come nearer. */
+	if (!to->buf && to->slot >= MIR_SLOT_IO && op->attr.take->index[0][0] > 0)
+		come_nearer(l, op->out, to);
 }
 
 static void lower_op(struct lower *l, struct ir_op *op)
@@ -59,7 +94,9 @@ static void lower_op(struct lower *l, struct ir_op *op)
 	case IR_TRANSPOSE:
 	case IR_TAKE:
 	case IR_CONCAT:
-		if (!lower_rearrange(l, op))
+		if (lower_slices(op))
+			slice(l, op);
+		else if (!lower_rearrange(l, op))
 			lower_move(l, op);
 		break;
 	case IR_TRILU:

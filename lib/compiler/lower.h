@@ -140,7 +140,13 @@ void lower_plan_columns(struct lower *l);
 uint64_t lower_column(struct lower *l, const struct ir_value *v);
 struct mir_scalar lower_column_scalar(const struct lower *l, uint64_t offset);
 
+/* ---- lower_batch.c ---- */
+/* Let operators on tensors too large for a whole batch run for some images after the other. */
+void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem);
+
 /* ---- lower_plan.c ---- */
+/* Whether @op takes some images of what is in device memory: nothing has to move. */
+bool lower_slices(const struct ir_op *op);
 /* Which values are too large to stay: marks them so that what is live at once fits @percent of
  * SBUF. */
 bool *lower_plan(struct ir_graph *g, const struct nca_target *target, uint32_t elem, int percent);

@@ -4,6 +4,7 @@
  * alive at one operator do not fit together, the largest goes to device memory and is worked on in
  * bands of rows, until the rest fits.
  */
+#include "ir_move.h"
 #include "lower.h"
 
 struct life {
@@ -57,7 +58,25 @@ static bool made_in_dram(const struct ir_value *v)
 		return true;
 	if (from != v)
 		return made_in_dram(from);
-	return ir_opcode_makes_dram(v->def->opcode) && !lower_rearranges(v->def);
+	return ir_opcode_makes_dram(v->def->opcode) &&
+	       (!lower_rearranges(v->def) || lower_slices(v->def));
+}
+
+bool lower_slices(const struct ir_op *op)
+{
+	const struct ir_take *t = op->attr.take;
+	const struct ir_value *x = ir_in(op, 0);
+
+	if (op->opcode != IR_TAKE || !ir_is_float(op->out->type.dtype) || !op->out->type.rank ||
+	    x->kind != IR_VALUE_INPUT || !t->index[0] || ir_value_cdim(x) == 0)
+		return false;
+	for (int i = 1; i < op->out->type.rank; i++)
+		if (t->index[i])
+			return false;
+	for (int64_t i = 0; i < t->num[0]; i++)
+		if (t->index[0][i] < 0 || t->index[0][i] != t->index[0][0] + i)
+			return false;
+	return true;
 }
 
 bool lower_conv_packs(const struct ir_op *op, bool x_in_dram)
@@ -80,7 +99,7 @@ static bool reads_in_sbuf(const struct ir_op *op, int slot)
 	case IR_TRANSPOSE:
 	case IR_TAKE:
 	case IR_CONCAT:
-		return lower_rearranges(op);
+		return lower_rearranges(op) && !lower_slices(op);
 	case IR_ADD:
 	case IR_TENSOR_TENSOR:
 		/* A broadcast operand is brought in the shape of the result, for this operator

@@ -399,6 +399,8 @@ def models():
                                       nn.ReLU(), nn.MaxPool2d(3, 2, 1), conv(8, 3, 3)), [(1, 3, 172, 190)]
     yield "bands_residual", Fn(lambda a, b, c, x: F.avg_pool2d(F.relu(b(F.relu(a(x))) + c(x)), 4),
                                conv(33, 130, 1), conv(130, 130, 3, padding=1), conv(33, 130, 1)), [(1, 33, 64, 64)]
+    yield "batch_groups", nn.Sequential(conv(3, 24, 3, padding=1), nn.ReLU(), conv(24, 40, 3, padding=1, stride=4), nn.ReLU(),
+                                        conv(40, 5, 3)), [(5, 3, 120, 120)]
     yield "bands_add", Fn(lambda a, b, c: F.relu(a + b + c)), [(2, 3, 170, 180), (2, 3, 170, 180), (3, 1, 180)]
     yield "bands_const", Fn(lambda a: a + torch.arange(60000.).view(2, 150, 200) / 60000), [(1, 2, 150, 200)]
     yield "bands_bn_relu", nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.AvgPool2d(5, 5)), [(2, 3, 200, 160)]

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A batch of images whose first, large tensors do not fit SBUF together: the operators up to where they do
+ * run for some images after the other, from the inputs on, and the results are put together again.
+ * The weights of these operators come once for each group of images, which is less than the tensors going
+ * to device memory and back as long as the weights are small, as they are where images are large.
+ */
+#include "ir_move.h"
+#include "lower.h"
+#include "pass.h"
+
+struct batch {
+	struct ir_graph *g;
+	const struct nca_target *target;
+	int64_t images;
+	uint32_t elem;
+	struct ir_op **op;		/* in order */
+	int64_t num;
+	int64_t *first, *last;		/* by value id: operators between which it lives; first < 0: never */
+};
+
+static uint64_t value_bytes(const struct batch *b, const struct ir_value *v)
+{
+	struct rows all = lower_all_rows(v);
+
+	return (uint64_t)(all.ncb * all.nn * all.rows * all.s.w) * b->elem;
+}
+
+/* Whether each image of the result follows from the same image of the operands alone. */
+static bool is_parallel(const struct batch *b, const struct ir_op *op)
+{
+	const struct ir_type *t = &op->out->type;
+
+	switch (op->opcode) {
+	case IR_CONV:
+		if (op->attr.channels_last)
+			return false;
+		break;
+	case IR_AFFINE:
+	case IR_TENSOR_SCALAR:
+		if (op->attr.channels_last)
+			return false;
+		break;
+	case IR_ADD:
+	case IR_TENSOR_TENSOR:
+		for (int i = 0; i < 2; i++)
+			if (!ir_type_equal(&ir_in(op, i)->type, t))
+				return false;
+		break;
+	case IR_RELU:
+	case IR_ACTIVATE:
+	case IR_MAX_POOL:
+	case IR_AVG_POOL:
+		break;
+	default:
+		return false;
+	}
+	if (t->rank < 2 || t->dim[0] != b->images || ir_value_cdim(op->out) == 0)
+		return false;
+	for (int i = 0; i < op->num_inputs; i++) {
+		const struct ir_value *v = ir_in(op, i);
+
+		if (v && !ir_is_const(v) && (v->type.rank < 2 || v->type.dim[0] != b->images))
+			return false;
+	}
+	return true;
+}
+
+static void find_lives(struct batch *b)
+{
+	int64_t at = 0;
+
+	for (struct ir_op *op = b->g->first; op; op = op->next)
+		b->num++;
+	b->op = cc_new_n(b->g->cc, struct ir_op *, (size_t)b->num + 1);
+	b->first = cc_new_n(b->g->cc, int64_t, b->g->next_id);
+	b->last = cc_new_n(b->g->cc, int64_t, b->g->next_id);
+	for (uint32_t i = 0; i < b->g->next_id; i++)
+		b->first[i] = b->last[i] = -1;
+	for (struct ir_op *op = b->g->first; op; op = op->next, at++) {
+		b->op[at] = op;
+		b->first[op->out->id] = b->last[op->out->id] = at;
+		for (int i = 0; i < op->num_inputs; i++)
+			if (ir_in(op, i) && b->first[ir_in(op, i)->id] >= 0)
+				b->last[ir_in(op, i)->id] = at;
+		for (size_t i = 0; i < b->g->num_outputs; i++)
+			if (b->g->outputs[i] == op->out)
+				b->last[op->out->id] = INT64_MAX;
+	}
+}
+
+/* Bytes per partition of what lives while operator @at runs, all images. */
+static uint64_t live_at(const struct batch *b, int64_t at)
+{
+	uint64_t live = 0;
+
+	for (int64_t i = 0; i <= at; i++) {
+		const struct ir_value *v = b->op[i]->out;
+
+		if (b->last[v->id] >= at && ir_is_float(v->type.dtype))
+			live += value_bytes(b, v);
+	}
+	return live;
+}
+
+/* Operators before the result run in groups of images; 0 if nothing is gained. */
+static int64_t find_join(const struct batch *b, uint64_t room, uint64_t *most)
+{
+	int64_t parallel = 0, join = 0;
+
+	while (parallel < b->num && is_parallel(b, b->op[parallel]))
+		parallel++;
+	*most = 0;
+	for (int64_t at = 0; at < parallel; at++) {
+		uint64_t live = live_at(b, at);
+
+		if (live > room)
+			join = at + 1;
+		if (live > *most)
+			*most = live;
+	}
+	return join;
+}
+
+static uint64_t weight_bytes(const struct batch *b, int64_t join)
+{
+	uint64_t bytes = 0;
+
+	for (int64_t at = 0; at < join; at++)
+		for (int i = 0; i < b->op[at]->num_inputs; i++)
+			if (ir_in(b->op[at], i) && ir_is_const(ir_in(b->op[at], i)))
+				bytes += (uint64_t)ir_type_elements(&ir_in(b->op[at], i)->type) * b->elem;
+	return bytes;
+}
+
+/* What would go to device memory and come back. */
+static uint64_t spilled_bytes(const struct batch *b, int64_t join, uint64_t room)
+{
+	uint64_t bytes = 0;
+
+	for (int64_t at = 0; at < join; at++)
+		if (live_at(b, at) > room)
+			bytes += 2 * (uint64_t)ir_type_elements(&b->op[at]->out->type) * b->elem;
+	return bytes;
+}
+
+static struct ir_value *slice(struct batch *b, struct ir_value *v, int64_t from, int64_t num,
+			      struct ir_op *before)
+{
+	struct ir_take *take = cc_new(b->g->cc, struct ir_take);
+	int64_t *index = cc_new_n(b->g->cc, int64_t, (size_t)num);
+	struct ir_attrs attr = { .take = take };
+	struct ir_op *op;
+
+	for (int64_t i = 0; i < num; i++)
+		index[i] = from + i;
+	take->num[0] = num;
+	take->index[0] = index;
+	op = pass_op(b->g, IR_TAKE, before, 1, &v, &attr, before);
+	op->out->cdim = v->cdim;
+	return op->out;
+}
+
+/* One group of images: what they make, by value id. */
+struct group {
+	int64_t from, num;
+	struct ir_value **map;
+};
+
+/*
+ * The operators before @join once more for the images of @k. Where an input is read, the next group's part
+ * of it is named as well: it crosses the host link while this group is computed.
+ */
+static void clone(struct batch *b, int64_t join, struct group *k, struct group *next,
+		  struct ir_op *before)
+{
+	for (int64_t at = 0; at < join; at++) {
+		struct ir_op *op = b->op[at], *copy;
+		struct ir_value **in = cc_new_n(b->g->cc, struct ir_value *, (size_t)op->num_inputs + 1);
+
+		for (int i = 0; i < op->num_inputs; i++) {
+			in[i] = ir_in(op, i);
+			if (!in[i] || ir_is_const(in[i]))
+				continue;
+			if (!k->map[in[i]->id])
+				k->map[in[i]->id] = slice(b, in[i], k->from, k->num, before);
+			in[i] = k->map[in[i]->id];
+		}
+		copy = pass_op(b->g, op->opcode, op, op->num_inputs, in, &op->attr, before);
+		copy->out->cdim = op->out->cdim;
+		k->map[op->out->id] = copy->out;
+		for (int i = 0; i < op->num_inputs && next; i++) {
+			struct ir_value *v = ir_in(op, i);
+
+			if (v && v->kind == IR_VALUE_INPUT && !next->map[v->id])
+				next->map[v->id] = slice(b, v, next->from, next->num, before);
+		}
+	}
+}
+
+static void split(struct batch *b, int64_t join, int64_t groups)
+{
+	struct ir_op *before = b->op[join - 1]->next;
+	uint32_t ids = b->g->next_id;
+	struct group *group = cc_new_n(b->g->cc, struct group, (size_t)groups);
+
+	for (int64_t k = 0; k < groups; k++) {
+		group[k].from = b->images * k / groups;
+		group[k].num = b->images * (k + 1) / groups - group[k].from;
+		group[k].map = cc_new_n(b->g->cc, struct ir_value *, ids);
+	}
+	for (int64_t k = 0; k < groups; k++)
+		clone(b, join, &group[k], k + 1 < groups ? &group[k + 1] : NULL, before);
+	for (int64_t at = 0; at < join; at++) {
+		struct ir_value *v = b->op[at]->out, **part;
+		struct ir_attrs attr = { .axis = 0 };
+		struct ir_op *op;
+
+		if (b->last[v->id] < join)
+			continue;
+		part = cc_new_n(b->g->cc, struct ir_value *, (size_t)groups);
+		for (int64_t k = 0; k < groups; k++)
+			part[k] = group[k].map[v->id];
+		op = pass_op(b->g, IR_CONCAT, b->op[at], (int)groups, part, &attr, before);
+		op->out->cdim = v->cdim;
+		ir_replace_all_uses(b->g, v, op->out);
+	}
+	for (int64_t at = join - 1; at >= 0; at--)
+		ir_op_erase(b->g, b->op[at]);
+}
+
+void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem)
+{
+	struct batch b = { .g = g, .target = target, .elem = elem };
+	uint64_t room = target->sbuf_bytes / 100 * 55, most;
+	int64_t join, groups = 1;
+
+	if (!g->num_inputs || g->inputs[0]->type.rank < 2)
+		return;
+	b.images = g->inputs[0]->type.dim[0];
+	if (b.images < 2)
+		return;
+	find_lives(&b);
+	join = find_join(&b, room, &most);
+	if (!join || join == b.num)
+		return;
+	while (groups < b.images && most / (uint64_t)groups > room * 3 / 4)
+		groups++;
+	if (weight_bytes(&b, join) * (uint64_t)(groups - 1) < spilled_bytes(&b, join, room))
+		split(&b, join, groups);
+}
