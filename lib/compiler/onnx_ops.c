@@ -197,16 +197,21 @@ static struct ir_value *import_pool(struct onnx_node *n, enum ir_opcode opcode)
 
 static struct ir_value *import_dropout(struct onnx_node *n)
 {
-	const struct ir_value *training;
-	float ratio;
+	const struct ir_value *given, *training;
+	float ratio = 0.5f;
 	int64_t seed;
 
 	need_inputs(n, 1, 3);
 	need_is_test(n);
 	onnx_attr_float(n, "ratio", &ratio);
 	onnx_attr_int(n, "seed", &seed);
+	given = n->num_in > 1 ? n->in[1] : NULL;
+	if (given && ir_is_const(given) && ir_is_float(given->type.dtype) &&
+	    ir_type_elements(&given->type) == 1)
+		ratio = given->data.f32[0];
 	training = n->num_in > 2 ? n->in[2] : NULL;
-	if (training && (!ir_is_const(training) || !ir_is_int(training->type.dtype) ||
+	/* Some networks are exported in training mode with nothing dropped. */
+	if (training && ratio != 0.0f && (!ir_is_const(training) || !ir_is_int(training->type.dtype) ||
 			 ir_type_elements(&training->type) != 1 || training->data.i64[0]))
 		onnx_node_fail(
 			n,
