@@ -146,7 +146,6 @@ struct dma_job {		/* what one DMA engine does of a transfer */
 enum dma_server { SERVER_DEVMEM, SERVER_LINK_IN, SERVER_LINK_OUT, DMA_SERVERS };
 
 struct dma_engine {
-	uint64_t next;		/* next event: packet done or job ready; NEVER: idle */
 	uint64_t started;	/* of the packet in flight */
 	uint64_t packet;	/* its bytes; 0: none in flight */
 	uint32_t head, count;
@@ -182,7 +181,8 @@ struct core_state {
 	uint32_t queue_head, queue_len, queue_cap;
 
 	struct dma_engine dma[MAX_DMA_ENGINES];
-	uint64_t dma_next;		/* least of dma[].next */
+	uint64_t dma_at[MAX_DMA_ENGINES];	/* next event: packet done or job ready; NEVER: idle */
+	uint64_t dma_next;		/* the least of them */
 	uint32_t dma_deal;		/* engine the next SPREAD starts at */
 	struct dma_transfer *transfer;
 	uint32_t transfer_cap, transfer_free;

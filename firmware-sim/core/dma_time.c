@@ -63,9 +63,9 @@ static void enqueue(struct core_state *st, uint32_t engine, const struct dma_job
 
 	d->job[(d->head + d->count) % DMA_QUEUE_DEPTH] = *job;
 	if (!d->count++)
-		d->next = job->ready;
-	if (d->next < st->dma_next)
-		st->dma_next = d->next;
+		st->dma_at[engine] = job->ready;
+	if (st->dma_at[engine] < st->dma_next)
+		st->dma_next = st->dma_at[engine];
 }
 
 int dma_trigger(struct exec *x, uint64_t now, const struct dma_path *path)
@@ -147,11 +147,12 @@ static void packet_start(struct core_state *st, uint32_t engine, uint64_t now)
 	struct dma_engine *d = &st->dma[engine];
 	struct dma_job *job = &d->job[d->head];
 	const struct dma_transfer *t = &st->transfer[job->transfer];
-	uint64_t descs = DMA_PACKET / t->desc_bytes, bytes, done;
+	uint64_t descs = job->descs, bytes = job->bytes, done;
 
-	if (descs > job->descs)
-		descs = job->descs;
-	bytes = job->bytes * descs / job->descs;
+	if (descs * t->desc_bytes > DMA_PACKET && descs > DMA_PACKET / t->desc_bytes) {
+		descs = DMA_PACKET / t->desc_bytes;
+		bytes = job->bytes * descs / job->descs;
+	}
 	job->descs -= descs;
 	job->bytes -= bytes;
 	d->started = now;
@@ -167,7 +168,7 @@ static void packet_start(struct core_state *st, uint32_t engine, uint64_t now)
 		if (served > done)
 			done = served;
 	}
-	d->next = done;
+	st->dma_at[engine] = done;
 }
 
 /*
@@ -181,18 +182,17 @@ int dma_event(struct core_state *st, uint64_t now)
 	for (uint32_t i = 0; i < st->launch.dma_engines; i++) {
 		struct dma_engine *d = &st->dma[i];
 
-		if (d->next == now) {
+		if (st->dma_at[i] == now) {
 			if (d->packet && packet_done(st, i, now))
 				return -1;
 			if (!d->count)
-				d->next = NEVER;
+				st->dma_at[i] = NEVER;
 			else if (d->job[d->head].ready > now)
-				d->next = d->job[d->head].ready;
+				st->dma_at[i] = d->job[d->head].ready;
 			else
 				packet_start(st, i, now);
 		}
-		if (d->next < next)
-			next = d->next;
+		next = st->dma_at[i] < next ? st->dma_at[i] : next;
 	}
 	st->dma_next = next;
 	return 0;

@@ -204,8 +204,12 @@ static void occupy(struct core_state *st, uint32_t e, const struct pinst *p, uin
 	if (on_array(p)) {
 		uint64_t from = end - p->ticks;
 
-		for (uint32_t c = p->cells; c; c &= c - 1)
-			st->cell_free[__builtin_ctz(c)] = end;
+		if (p->cells == 0xffff)
+			for (uint32_t i = 0; i < 16; i++)
+				st->cell_free[i] = end;
+		else
+			for (uint32_t c = p->cells; c; c &= c - 1)
+				st->cell_free[__builtin_ctz(c)] = end;
 		/* Starts ascend: what is counted already reaches up to array_free. */
 		from = from > st->array_free ? from : st->array_free;
 		st->array_busy += end > from ? end - from : 0;

@@ -235,7 +235,7 @@ int core_launch_begin(struct core *core, const struct core_launch *launch, struc
 	memset(st->sem, 0, sizeof(st->sem));
 	st->queue_head = st->queue_len = 0;
 	for (uint32_t i = 0; i < MAX_DMA_ENGINES; i++) {
-		st->dma[i].next = NEVER;
+		st->dma_at[i] = NEVER;
 		st->dma[i].packet = 0;
 		st->dma[i].head = st->dma[i].count = 0;
 	}

@@ -237,7 +237,10 @@ class Run(Base):
         # What was written is what was computed, and is read back as such.
         self.json("run", *digits("--expect", f"logits={out}/logits.npy"))
         other = WORK / "out-scalar"
-        self.json("run", *digits("--output-dir", other, device="sim:nca1,simd=scalar,threads=1"))
+        scalar = self.json("run", *digits("--output-dir", other, device="sim:nca1,simd=scalar,threads=1"))
+        self.assertEqual(scalar["simd"], "scalar")
+        self.assertIn(o["simd"], ("scalar", "avx2", "avx512"))
+        self.assertEqual(*({n: e["instructions"] for n, e in x["engines"].items()} for x in (o, scalar)))
         self.assertEqual((out / "logits.npy").read_bytes(), (other / "logits.npy").read_bytes())
 
     def test_checking_mode(self):

@@ -283,6 +283,8 @@ static void print_run(const struct ctl_run *r)
 	ctl_json_string(root, "target", r->target);
 	ctl_json_string(root, "size", r->size);
 	ctl_json_string(root, "mode", r->mode);
+	if (*r->simd)
+		ctl_json_string(root, "simd", r->simd);
 	ctl_json_u64(root, "slices", r->slices);
 	ctl_json_u64(root, "repeat", r->repeat);
 	ctl_json_u64(root, "launches", r->launches);

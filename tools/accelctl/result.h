@@ -59,6 +59,7 @@ struct ctl_run {
 	uint64_t cycles;		/* of the tensor engine, last launch, preemption left out */
 	uint64_t estimated_cycles;
 	struct accel_launch_report report;	/* last launch */
+	char simd[16];		/* how a simulated device does arithmetic; "" on a real one */
 	struct accel_completion completion;	/* last launch */
 	struct ctl_run_output *output;
 	unsigned int outputs;

@@ -224,6 +224,7 @@ static enum ctl_exit open_session(struct ctl_run_job *job, struct ctl_session *s
 
 static enum ctl_exit execute(struct ctl_run_job *job, struct ctl_run *r)
 {
+	ACCEL_INIT(struct accel_telemetry, telemetry);
 	struct ctl_session s = { 0 };
 	enum ctl_exit ret = open_session(job, &s);
 	struct stat st;
@@ -232,6 +233,8 @@ static enum ctl_exit execute(struct ctl_run_job *job, struct ctl_run *r)
 		return ret;
 	memcpy(r->device, s.info.name, sizeof(r->device));
 	memcpy(r->target, s.info.target, sizeof(s.info.target));
+	if (!accel_device_telemetry(s.dev, &telemetry))
+		memcpy(r->simd, telemetry.simd, sizeof(r->simd));
 	ret = ctl_session_context(&s, job->opt->size);
 	if (!ret)
 		ret = ctl_session_queue(&s, 8);
