@@ -7,6 +7,7 @@ NCASIM_SRCS += $(addprefix $(CORE_DIR)/,program.c program_ew.c program_mm.c prog
 COLD_SRCS += $(addprefix $(CORE_DIR)/,program.c program_ew.c program_mm.c program_dma.c \
 	check.c check_access.c exec_lanes.c)
 
+$(OBJ)/$(CORE_DIR)/exec_ap.o: FILE_CFLAGS := -O3
 # The arithmetic is compiled once per instruction-set extension and chosen at run
 # time by CPUID; everything else runs on any x86-64.
 $(OBJ)/$(CORE_DIR)/vector_avx2.o: FILE_CFLAGS := -O2 -mavx2 -mfma -mf16c

@@ -58,8 +58,12 @@ uint32_t exec_offsets(const struct nca_ap *a, uint32_t offset, uint32_t *off)
 				uint32_t o = offset + (uint32_t)((i * a->stride[0] + j * a->stride[1] +
 								  k * a->stride[2]) * es);
 
-				for (uint32_t l = 0; l < a->size[3]; l++, o += (uint32_t)step)
-					off[n++] = at(o);
+				/* Whole words lie in whole rows: a loop the compiler makes vectors of. */
+				for (uint32_t l = 0; es == 4 && l < a->size[3]; l++)
+					off[n + l] = (o + l * (uint32_t)step) * (ROW_BYTES / 4);
+				for (uint32_t l = 0; es < 4 && l < a->size[3]; l++)
+					off[n + l] = at(o + l * (uint32_t)step);
+				n += a->size[3];
 			}
 		}
 	}

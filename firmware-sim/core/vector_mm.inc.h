@@ -119,11 +119,32 @@ MICRO_ROWS(2)
 MICRO_ROWS(4)		/* does for 3, too */
 #endif
 
+/* The usual tile: FP32, whole panels. */
+static void pack_whole(const struct mm_tile *t)
+{
+	for (uint32_t i = 0; i < t->k; i++) {
+		const uint8_t *src = t->row[i] + t->offset;
+		float *to = t->panel + i * PANEL;
+
+		for (uint32_t j = 0; j < t->m; j += PANEL) {
+			UNROLL
+			for (uint32_t v = 0; v < PANEL; v += VL)
+				st(to + v, ld(src + v * 4));
+			src += PANEL * 4;
+			to += PANEL * t->k;
+		}
+	}
+}
+
 /* Row by row as they lie in memory; nothing past the end of one is read. */
 static void pack(const struct mm_tile *t)
 {
 	uint32_t whole = t->m / VL * VL, end = (t->m + PANEL - 1) / PANEL * PANEL;
 
+	if (t->dtype == NCA_FP32 && t->m % PANEL == 0) {
+		pack_whole(t);
+		return;
+	}
 	for (uint32_t i = 0; i < t->k; i++) {
 		const uint8_t *src = t->row[i] + t->offset;
 
