@@ -100,6 +100,13 @@ void accelcc_result_free(struct accelcc_result *result);
 /* Names of the passes in the order they run, NULL-terminated; static storage. */
 const char *const *accelcc_pass_names(void);
 
+/*
+ * Names of the ONNX operators that can be compiled, in alphabetical order: up to @max of them in
+ * @names (static storage). Returns how many there are. What an operator is limited to is said when a
+ * model goes beyond it.
+ */
+size_t accelcc_operator_names(const char **names, size_t max);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,6 +12,7 @@
 #include "lower.h"
 #include "mir_time.h"
 #include "ncx_write.h"
+#include "onnx_read.h"
 #include "pass.h"
 #include "report.h"
 
@@ -275,4 +276,17 @@ void accelcc_result_free(struct accelcc_result *r)
 const char *const *accelcc_pass_names(void)
 {
 	return pass_names();
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+size_t accelcc_operator_names(const char **names, size_t max)
+{
+	size_t num = onnx_operator_names(names, max);
+
+	qsort(names, num < max ? num : max, sizeof(*names), by_name);
+	return num;
 }

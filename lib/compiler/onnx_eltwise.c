@@ -374,18 +374,14 @@ static const struct {
 
 struct ir_value *onnx_import_elementwise(struct onnx_node *n)
 {
-	const char *type = n->proto->op_type;
-
-	if (!type)
-		return NULL;
 	for (size_t i = 0; i < COUNT(functions); i++)
-		if (!strcmp(functions[i].type, type))
+		if (onnx_is(n, functions[i].type))
 			return import_function(n, &functions[i]);
 	for (size_t i = 0; i < COUNT(binaries); i++)
-		if (!strcmp(binaries[i].type, type))
+		if (onnx_is(n, binaries[i].type))
 			return import_binary(n, &binaries[i]);
 	for (size_t i = 0; i < COUNT(composed); i++)
-		if (!strcmp(composed[i].type, type))
+		if (onnx_is(n, composed[i].type))
 			return composed[i].import(n);
 	return NULL;
 }

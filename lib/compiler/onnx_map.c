@@ -41,10 +41,8 @@ void onnx_map_begin(struct onnx_node *n, struct ir_map_builder *b)
 struct ir_value *onnx_import_from(struct onnx_node *n, const struct onnx_importer *table,
 				  size_t num)
 {
-	const char *type = n->proto->op_type;
-
-	for (size_t i = 0; type && i < num; i++)
-		if (!strcmp(table[i].type, type))
+	for (size_t i = 0; i < num; i++)
+		if (onnx_is(n, table[i].type))
 			return table[i].import(n);
 	return NULL;
 }

@@ -244,10 +244,9 @@ struct ir_value *onnx_import_math(struct onnx_node *n)
 		{ "Shrink", import_shrink },
 		{ "ThresholdedRelu", import_thresholded_relu },
 	};
-	const char *type = n->proto->op_type;
 
-	for (size_t i = 0; type && i < sizeof(functions) / sizeof(functions[0]); i++)
-		if (!strcmp(functions[i].type, type))
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		if (onnx_is(n, functions[i].type))
 			return import_function(n, &functions[i]);
 	return onnx_import_from(n, table, sizeof(table) / sizeof(table[0]));
 }

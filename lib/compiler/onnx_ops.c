@@ -338,6 +338,38 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_signal,
 };
 
+static struct ir_value *import(struct onnx_node *n)
+{
+	struct ir_value *v = NULL;
+
+	for (size_t i = 0; i < sizeof(importers) / sizeof(importers[0]); i++)
+		if (onnx_is(n, importers[i].type))
+			return importers[i].import(n);
+	for (size_t i = 0; !v && i < sizeof(others) / sizeof(others[0]); i++)
+		v = others[i](n);
+	return v;
+}
+
+bool onnx_is(struct onnx_node *n, const char *type)
+{
+	if (!n->names)
+		return n->proto->op_type && !strcmp(n->proto->op_type, type);
+	if (n->num_names < n->max_names)
+		n->names[n->num_names] = type;
+	n->num_names++;
+	return false;
+}
+
+size_t onnx_operator_names(const char **names, size_t max)
+{
+	Onnx__NodeProto none = ONNX__NODE_PROTO__INIT;
+	struct onnx_node n = { .proto = &none, .names = names, .max_names = max };
+
+	none.op_type = (char *)(uintptr_t)"";
+	import(&n);
+	return n.num_names;
+}
+
 struct ir_value *onnx_import_node(struct onnx_node *n)
 {
 	const char *domain = n->proto->domain;
@@ -353,17 +385,8 @@ struct ir_value *onnx_import_node(struct onnx_node *n)
 	if (domain && domain[0] && strcmp(domain, "ai.onnx"))
 		onnx_node_fail(n, "the operator %.40s of the domain '%.80s' cannot be compiled",
 			       n->proto->op_type ? n->proto->op_type : "?", domain);
-	for (size_t i = 0; i < sizeof(importers) / sizeof(importers[0]); i++) {
-		if (!n->proto->op_type || strcmp(importers[i].type, n->proto->op_type))
-			continue;
-		v = importers[i].import(n);
-		onnx_attrs_done(n);
-		return v;
-	}
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		v = others[i](n);
-		if (!v)
-			continue;
+	v = import(n);
+	if (v) {
 		onnx_attrs_done(n);
 		return v;
 	}

@@ -39,7 +39,15 @@ struct onnx_node {
 	/* Types the model declares for the results; of dtype IR_DT_NONE where it does not. */
 	const struct ir_type *declared;
 	uint64_t attrs_taken;
+	/* Where onnx_is() collects the names of all operators, or NULL. */
+	const char **names;
+	size_t num_names, max_names;
 };
+
+/* Whether the node is of operator @type; no node is while names are collected. */
+bool onnx_is(struct onnx_node *n, const char *type);
+/* The names of all operators that there is an importer for; returns how many there are. */
+size_t onnx_operator_names(const char **names, size_t max);
 
 /*
  * An operator of the node, at the end of the graph. onnx_result() infers its type once its attributes

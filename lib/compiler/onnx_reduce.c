@@ -391,10 +391,9 @@ struct ir_value *onnx_import_reduce(struct onnx_node *n)
 		{ "Softmax", import_softmax },
 		{ "TopK", import_top_k },
 	};
-	const char *type = n->proto->op_type;
 
-	for (size_t i = 0; type && i < sizeof(reductions) / sizeof(reductions[0]); i++)
-		if (!strcmp(reductions[i].type, type))
+	for (size_t i = 0; i < sizeof(reductions) / sizeof(reductions[0]); i++)
+		if (onnx_is(n, reductions[i].type))
 			return import_reduction(n, &reductions[i]);
 	return onnx_import_from(n, table, sizeof(table) / sizeof(table[0]));
 }

@@ -43,6 +43,23 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static void print_operators(void)
+{
+	const char *names[512];
+	size_t num = accelcc_operator_names(names, 512), column = 10;
+
+	for (size_t i = 0; i < num && i < 512; i++) {
+		size_t len = strlen(names[i]) + 1;
+
+		if (column + len > 92) {
+			fputs("\n ", stdout);
+			column = 1;
+		}
+		printf(" %s", names[i]);
+		column += len;
+	}
+}
+
 static void help(void)
 {
 	fputs("usage: accelcc MODEL.onnx -o OUT.ncx [options]\n"
@@ -62,14 +79,10 @@ static void help(void)
 	      "  --print-ir-after PASS      print the graph after one pass, to stderr\n"
 	      "  --print-program            print the instruction streams, to stderr\n"
 	      "\n"
-	      "Operators: Abs Add AveragePool BatchNormalization Cast Ceil Clip Constant Conv Cos Div\n"
-	      "  Dropout Elu Erf Exp Flatten Floor Gelu Gemm GlobalAveragePool HardSigmoid "
-	      "HardSwish\n"
-	      "  Identity LeakyRelu Log MatMul Max MaxPool Min Mish Mul Neg Pad Pow Reciprocal "
-	      "Relu\n"
-	      "  Reshape Round Selu Sigmoid Sign Sin Softmax Softplus Sqrt Sub Sum Tanh\n"
-	      "  Transpose (of constants)\n"
-	      "Passes:",
+	      "Operators:",
+	      stdout);
+	print_operators();
+	fputs("\nPasses:",
 	      stdout);
 	for (const char *const *p = accelcc_pass_names(); *p; p++)
 		printf(" %s", *p);
