@@ -72,6 +72,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_pool.c \
 	onnx_quant.c \
 	onnx_reduce.c \
+	onnx_refuse.c \
 	onnx_resize.c \
 	onnx_rnn.c \
 	onnx_shape.c \

@@ -3,8 +3,6 @@
  * Cast and CastLike. On the device all floating types are one, so that between them only the name
  * changes; outputs of the program are rounded where they leave.
  */
-#include <inttypes.h>
-
 #include "onnx_map.h"
 
 /* Toward zero, as C does it: the fraction goes before the device rounds. */
@@ -73,7 +71,8 @@ static struct ir_value *import_cast(struct onnx_node *n)
 	onnx_attr_int(n, "to", &to);
 	dtype = to > INT32_MAX || to < 0 ? IR_DT_NONE : onnx_dtype((int32_t)to);
 	if (dtype == IR_DT_NONE)
-		onnx_node_fail(n, "the device does not have ONNX element type %" PRId64, to);
+		onnx_node_fail(n, "the device does not have elements of type %s",
+			       onnx_dtype_name(to > INT32_MAX || to < 0 ? -1 : (int32_t)to));
 	return cast(n, n->in[0], dtype);
 }
 

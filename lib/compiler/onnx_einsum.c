@@ -223,7 +223,7 @@ struct ir_value *onnx_import_einsum(struct onnx_node *n)
 	struct term *t, acc;
 	int ellipsis = 0;
 
-	if (!n->proto->op_type || strcmp(n->proto->op_type, "Einsum"))
+	if (!onnx_is(n, "Einsum"))
 		return NULL;
 	onnx_need_inputs(n, 1, 16);
 	onnx_attr_string(n, "equation", &equation);

@@ -84,16 +84,19 @@ static struct ir_type input_type(struct reader *r, const Onnx__ValueInfoProto *i
 	struct cc *cc = r->g->cc;
 	int64_t total = 1;
 
-	if (!info->type || info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
-	    !info->type->tensor_type || !info->type->tensor_type->shape)
+	if (info->type && info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"input '%.120s' is no tensor, and the device has no sequences, optionals and "
+			"maps", info->name);
+	if (!info->type || !info->type->tensor_type || !info->type->tensor_type->shape)
 		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' is not a tensor of known shape",
 			info->name);
 	tensor = info->type->tensor_type;
 	t.dtype = onnx_dtype(tensor->elem_type);
 	if (t.dtype == IR_DT_NONE)
 		cc_fail(cc, ACCELCC_BAD_INPUT,
-			"input '%.120s' has ONNX element type %d, which the device does not have",
-			info->name, (int)tensor->elem_type);
+			"input '%.120s' has elements of type %s, which the device does not have",
+			info->name, onnx_dtype_name(tensor->elem_type));
 	if (tensor->shape->n_dim > IR_MAX_RANK)
 		cc_fail(cc, ACCELCC_BAD_INPUT, "input '%.120s' has %zu dimensions, more than %d",
 			info->name, tensor->shape->n_dim, IR_MAX_RANK);

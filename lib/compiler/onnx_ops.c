@@ -230,7 +230,6 @@ static struct ir_value *import_dropout(struct onnx_node *n)
 	return new_op(n, IR_IDENTITY, 1)->out;
 }
 
-/* Zeros around an image: pads as an attribute before opset 11, as a constant operand since. */
 static struct ir_value *import_constant(struct onnx_node *n)
 {
 	static const int64_t one = 1;
@@ -390,7 +389,5 @@ struct ir_value *onnx_import_node(struct onnx_node *n)
 		onnx_attrs_done(n);
 		return v;
 	}
-	onnx_node_fail(
-		n, "this operator cannot be compiled; the operators that can are listed by accelcc "
-		   "--help");
+	onnx_refuse(n);
 }

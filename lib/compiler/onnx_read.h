@@ -44,6 +44,8 @@ struct onnx_node {
 	size_t num_names, max_names;
 };
 
+/* Fails for a node whose operator has no importer, with the reason if there is one. */
+_Noreturn void onnx_refuse(const struct onnx_node *n);
 /* Whether the node is of operator @type; no node is while names are collected. */
 bool onnx_is(struct onnx_node *n, const char *type);
 /* The names of all operators that there is an importer for; returns how many there are. */
@@ -59,6 +61,7 @@ struct ir_value *onnx_result(struct onnx_node *n, struct ir_op *op);
 
 /* The IR's name for an ONNX element type; IR_DT_NONE if there is none (strings, complex numbers). */
 enum ir_dtype onnx_dtype(int32_t data_type);
+const char *onnx_dtype_name(int32_t data_type);	/* for messages, of those that have none */
 
 /* onnx_types.c: refuses operands of different types where ONNX wants one. */
 void onnx_check_types(const struct onnx_node *n);

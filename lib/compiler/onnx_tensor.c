@@ -177,6 +177,14 @@ enum ir_dtype onnx_dtype(int32_t data_type)
 	return IR_DT_NONE;
 }
 
+const char *onnx_dtype_name(int32_t data_type)
+{
+	const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(
+		&onnx__tensor_proto__data_type__descriptor, data_type);
+
+	return v ? v->name : "unknown";
+}
+
 struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, const char *what)
 {
 	struct ir_type type = { .rank = (int)t->n_dims };
@@ -206,8 +214,8 @@ struct ir_value *onnx_tensor(struct ir_graph *g, const Onnx__TensorProto *t, con
 	type.dtype = onnx_dtype(t->data_type);
 	if (type.dtype == IR_DT_NONE)
 		cc_fail(cc, ACCELCC_BAD_INPUT,
-			"tensor '%.120s' has ONNX element type %d, which cannot be compiled", what,
-			(int)t->data_type);
+			"tensor '%.120s' has elements of type %s, which cannot be compiled", what,
+			onnx_dtype_name(t->data_type));
 	if (ir_is_int(type.dtype))
 		return ir_const_i64(g, what, &type, read_i64(cc, &s, type.dtype));
 	return ir_const_f32(g, what, &type, read_f32(cc, &s));

@@ -369,7 +369,7 @@ static void test_refusals(void)
 	t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX64;
 	model_node(&m, "Add", "a", "x w", "y");
 	model_output(&m, "y");
-	expect_refused(&m, "'w'", "element type", "");
+	expect_refused(&m, "'w'", "COMPLEX64", "");
 
 	one_input(&m);
 	model_ints(&m, "s", (const int64_t[]) { -1, -1 }, 2);
@@ -391,9 +391,20 @@ static void test_refusals(void)
 
 	one_input(&m);
 	n = model_node(&m, "Cast", "cast", "x", "y");
-	model_attr_int(&m, n, "to", 7);
+	model_attr_int(&m, n, "to", 8);
 	model_output(&m, "y");
-	expect_refused(&m, "cast", "Cast", "only be cast to float32");
+	expect_refused(&m, "cast", "Cast", "STRING");
+
+	one_input(&m);
+	model_node(&m, "NonZero", "nz", "x", "y");
+	model_output(&m, "y");
+	expect_refused(&m, "nz", "NonZero", "depends on the data");
+
+	one_input(&m);
+	model_ints(&m, "k", (const int64_t[]) { 0, 9 }, 2);
+	model_node(&m, "Gather", "ga", "x k", "y");
+	model_output(&m, "y");
+	expect_refused(&m, "ga", "Gather", "index 9");
 
 	one_input(&m);
 	model_floats(&m, "v", DIMS(5), 0.0f, 0.0f);

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accelcc.h"
 #include "conformance.h"
 
 static const char head[] =
 	"# ONNX operator tests\n"
 	"\n"
-	"Made by `build/tests/check_onnx --table docs/onnx-coverage.md`; `make check-onnx` runs the tests.\n"
+	"Made by `make onnx-coverage`; `make check-onnx` runs the tests.\n"
 	"Each model of the ONNX project's operator test suite (Debian package libonnx-testdata) is compiled\n"
 	"in FP32 for both targets and run on its data, or refused with exit code 6 and a sentence that names\n"
 	"the node. Floating-point results may differ by 1e-3 of the value plus 1e-6 (bfloat16: 8e-3); integers\n"
@@ -46,6 +47,17 @@ static void put_cell(FILE *f, const char *s)
 	}
 }
 
+static void put_operators(FILE *f)
+{
+	const char *names[512];
+	size_t num = accelcc_operator_names(names, 512);
+
+	fputs("Operators that can be compiled, within the limits of [the compiler](compiler.md):", f);
+	for (size_t i = 0; i < num && i < 512; i++)
+		fprintf(f, "%s%s", i % 12 ? " " : "\n", names[i]);
+	fputs(".\n\n", f);
+}
+
 bool write_refusal_table(const char *path, const struct model_outcome *models, size_t num)
 {
 	const struct model_outcome **sorted = calloc(num + 1, sizeof(const void *));
@@ -66,6 +78,7 @@ bool write_refusal_table(const char *path, const struct model_outcome *models, s
 	fputs(head, f);
 	fprintf(f, "%zu models: %zu pass, %zu are refused for these reasons.\n\n", num, passed,
 		refused);
+	put_operators(f);
 	fputs("| operator | models | why | for example |\n|---|---|---|---|\n", f);
 	for (size_t i = 0, end; i < refused; i = end) {
 		const struct outcome *o = &sorted[i]->outcome;
