@@ -168,13 +168,13 @@ struct group {
 };
 
 /*
- * The operators before @join once more for the images of @k. Where an input is read, the next group's part
+ * Operators [@from, @to) once more for the images of @k. Where an input is read, the next group's part
  * of it is named as well: it crosses the host link while this group is computed.
  */
-static void clone(struct batch *b, int64_t join, struct group *k, struct group *next,
+static void clone(struct batch *b, int64_t from, int64_t to, struct group *k, struct group *next,
 		  struct ir_op *before)
 {
-	for (int64_t at = 0; at < join; at++) {
+	for (int64_t at = from; at < to; at++) {
 		struct ir_op *op = b->op[at], *copy;
 		struct ir_value **in = cc_new_n(b->g->cc, struct ir_value *, (size_t)op->num_inputs + 1);
 
@@ -198,7 +198,32 @@ static void clone(struct batch *b, int64_t join, struct group *k, struct group *
 	}
 }
 
-static void split(struct batch *b, int64_t join, int64_t groups)
+/*
+ * All groups. If they overlap, each starts in the middle of the one before it, up to its first pool, which keeps
+ * the vector engine busy and would have the array wait.
+ */
+static void clone_all(struct batch *b, int64_t join, struct group *group, int64_t num, bool overlap,
+		      struct ir_op *before)
+{
+	int64_t head = 0, middle;
+
+	for (int64_t at = 0; at < join && overlap && !head; at++)
+		if (b->op[at]->opcode == IR_MAX_POOL || b->op[at]->opcode == IR_AVG_POOL)
+			head = at + 1;
+	middle = head + (join - head) / 2;
+	for (int64_t k = 0; k < num; k++) {
+		struct group *next = k + 1 < num ? &group[k + 1] : NULL;
+
+		if (k == 0 && head)
+			clone(b, 0, head, &group[k], next, before);
+		clone(b, head, middle, &group[k], next, before);
+		if (next && head)
+			clone(b, 0, head, next, k + 2 < num ? &group[k + 2] : NULL, before);
+		clone(b, middle, join, &group[k], next, before);
+	}
+}
+
+static void split(struct batch *b, int64_t join, int64_t groups, bool overlap)
 {
 	struct ir_op *before = b->op[join - 1]->next;
 	uint32_t ids = b->g->next_id;
@@ -209,8 +234,7 @@ static void split(struct batch *b, int64_t join, int64_t groups)
 		group[k].num = b->images * (k + 1) / groups - group[k].from;
 		group[k].map = cc_new_n(b->g->cc, struct ir_value *, ids);
 	}
-	for (int64_t k = 0; k < groups; k++)
-		clone(b, join, &group[k], k + 1 < groups ? &group[k + 1] : NULL, before);
+	clone_all(b, join, group, groups, overlap, before);
 	for (int64_t at = 0; at < join; at++) {
 		struct ir_value *v = b->op[at]->out, **part;
 		struct ir_attrs attr = { .axis = 0 };
@@ -229,11 +253,34 @@ static void split(struct batch *b, int64_t join, int64_t groups)
 		ir_op_erase(b->g, b->op[at]);
 }
 
+/* Time of the array for all products, and of device memory for all weights, in seconds. */
+static void rates(const struct batch *b, double *array, double *memory)
+{
+	const struct nca_target *t = b->target;
+	double macs = 0, bytes = 0;
+
+	for (int64_t at = 0; at < b->num; at++) {
+		const struct ir_type *w;
+
+		if (b->op[at]->opcode != IR_CONV)
+			continue;
+		w = &ir_in(b->op[at], IR_CONV_W)->type;
+		bytes += (double)ir_type_elements(w) * b->elem;
+		macs += (double)ir_type_elements(&b->op[at]->out->type) * (double)ir_type_elements(w) /
+			(double)w->dim[0];
+	}
+	*array = macs * (b->elem == 4 ? 4 : 1) * t->engine_ticks[NCA_ENGINE_TENSOR] /
+		 ((double)t->pe_rows * t->pe_cols * (double)t->tick_hz);
+	*memory = bytes * NCA_SLICES / ((double)t->devmem_bw * t->slices_per_core);
+}
+
 void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem)
 {
 	struct batch b = { .g = g, .target = target, .elem = elem };
-	uint64_t room = target->sbuf_bytes / 100 * 55, most;
+	uint64_t room = target->sbuf_bytes / 100 * 55, most, weights;
 	int64_t join, groups = 1;
+	double array, memory;
+	bool overlap;
 
 	if (!g->num_inputs || g->inputs[0]->type.rank < 2)
 		return;
@@ -244,8 +291,16 @@ void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint
 	join = find_join(&b, room, &most);
 	if (!join || join == b.num)
 		return;
+	weights = weight_bytes(&b, join);
 	while (groups < b.images && most / (uint64_t)groups > room * 3 / 4)
 		groups++;
-	if (weight_bytes(&b, join) * (uint64_t)(groups - 1) < spilled_bytes(&b, join, room))
-		split(&b, join, groups);
+	/* If the array is the limit and not device memory: single images, overlapping. */
+	rates(&b, &array, &memory);
+	memory += (double)weights * (double)(b.images - 1) * NCA_SLICES /
+		  ((double)target->devmem_bw * target->slices_per_core);
+	overlap = memory < array && most / (uint64_t)b.images <= room / 2;
+	if (overlap)
+		groups = b.images;
+	if (weights * (uint64_t)(groups - 1) < spilled_bytes(&b, join, room))
+		split(&b, join, groups, overlap);
 }

@@ -205,6 +205,8 @@ static void lower_bands(struct conv *c)
 	size_t num;
 	bool cut;
 	struct conv_band *bands = conv_make_bands(c, &num, &cut);
+	/* Packed rows take two transfers to come, and little room. */
+	size_t ahead = c->packed ? 2 : 1;
 	uint64_t weights = 0;
 
 	for (size_t i = 0; i < c->num_blocks; i++)
@@ -213,12 +215,13 @@ static void lower_bands(struct conv *c)
 	/* The next band is brought while one is computed; what crosses the host link, earlier. */
 	for (size_t i = 0; i < STAGED_AHEAD && i < num; i++)
 		conv_stage_band(c, &bands[i]);
-	conv_bring_band(c, &bands[0]);
+	for (size_t i = 0; i < ahead && i < num; i++)
+		conv_bring_band(c, &bands[i]);
 	for (size_t i = 0; i < num; i++) {
 		if (i + STAGED_AHEAD < num)
 			conv_stage_band(c, &bands[i + STAGED_AHEAD]);
-		if (i + 1 < num)
-			conv_bring_band(c, &bands[i + 1]);
+		if (i + ahead < num)
+			conv_bring_band(c, &bands[i + ahead]);
 		lower_band(c, &bands[i], !cut || weights <= c->l->m->target->sbuf_bytes / 4);
 	}
 }

@@ -248,6 +248,64 @@ static void pool_image(struct pool *p, const struct span *rs, size_t num_rs, con
 	}
 }
 
+/*
+ * Windows over the whole image: one pixel for each image and channel block, many of them in one
+ * instruction. False if access patterns do not reach.
+ */
+static bool pool_whole(struct pool *p, const struct span *rs, const struct span *cs)
+{
+	const struct ir_window *w = &p->op->attr.window;
+	struct lower *l = p->l;
+	bool average = p->op->opcode == IR_AVG_POOL;
+	int64_t pixels = p->x.h * p->x.w, images = p->x.n, parts, step;
+	int64_t blocks = ceil_div(p->x.c, NCA_PARTITIONS);
+	struct mir_buf *sums;
+
+	if (rs->taps * cs->taps > MAX_ELEMENTS || images * pixels > INT16_MAX)
+		return false;
+	bring_in(p, 0, p->x.h);
+	new_out(p, 0, 1);
+	sums = mir_sbuf(l->m, (uint64_t)(blocks * images) * 4, "sums");
+	for (int64_t cb = 0; cb < blocks; cb += step) {
+		parts = block_parts(p->x.c, cb);
+		step = max64(1, MAX_ELEMENTS / (images * rs->taps * cs->taps));
+		/* The last block may have fewer partitions. */
+		step = min64(step, parts < NCA_PARTITIONS ? 1 : p->x.c / NCA_PARTITIONS - cb);
+		for (int64_t n = 0, num; n < images; n += num) {
+			struct mir_tile in, sum, out;
+			struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_REDUCE,
+					     .dst = average ? &sum : &out, .src0 = &in, .param = 2,
+					     .op0 = average ? NCA_ALU_ADD : NCA_ALU_MAX };
+
+			num = step > 1 ? images :
+			      min64(images - n, max64(1, MAX_ELEMENTS / (rs->taps * cs->taps)));
+			in = mir_sbuf_tile(p->in.buf,
+					   lower_rows_at(l, &p->in, cb, n, rs->first * w->dilation[0] -
+							 p->geo.pad_before[0],
+							 cs->first * w->dilation[1] -
+							 p->geo.pad_before[1]),
+					   l->dtype, parts);
+			sum = mir_shape(mir_sbuf_tile(sums, (uint64_t)(cb * images + n) * 4, NCA_FP32, parts),
+					1, 1, step * num, 0, 0, 1);
+			out = mir_shape(mir_sbuf_tile(p->out.buf, lower_rows_at(l, &p->out, cb, n, 0, 0),
+						      l->dtype, parts), 1, 1, step * num, 0, 0, 1);
+			in.size[0] = step;
+			in.size[1] = num;
+			in.size[2] = rs->taps;
+			in.size[3] = cs->taps;
+			in.stride[0] = step > 1 ? images * pixels : 0;
+			in.stride[1] = num > 1 ? pixels : 0;
+			in.stride[2] = rs->taps > 1 ? w->dilation[0] * p->x.w : 0;
+			in.stride[3] = cs->taps > 1 ? w->dilation[1] : 1;
+			mir_elementwise(l->m, &ew);
+			if (average)
+				scale(p, &out, &sum, 1.0f / (float)(rs->counted * cs->counted));
+		}
+	}
+	lower_finish_rows(l, p->op->out, &p->out);
+	return true;
+}
+
 void lower_pool(struct lower *l, struct ir_op *op)
 {
 	const struct ir_window *w = &op->attr.window;
@@ -267,6 +325,8 @@ void lower_pool(struct lower *l, struct ir_op *op)
 	cols = make_spans(l->cc, &p.geo, w, 1, &num_cols);
 	if (lower_is_banded(l, x) || lower_is_banded(l, op->out))
 		fit = max64(1, (int64_t)lower_band_bytes(l->m->target) / (p.x.w * l->elem));
+	if (p.y.h == 1 && p.y.w == 1 && !fit && pool_whole(&p, rows, cols))
+		return;
 	for (p.cb = 0; p.cb * NCA_PARTITIONS < p.x.c; p.cb++) {
 		p.parts = block_parts(p.x.c, p.cb);
 		for (p.n = 0; p.n < p.x.n; p.n++)
