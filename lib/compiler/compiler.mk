@@ -11,6 +11,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	ir_attention.c \
 	ir_infer.c \
 	ir_infer_gather.c \
+	ir_infer_map.c \
 	ir_infer_move.c \
 	ir_map.c \
 	ir_map_eval.c \

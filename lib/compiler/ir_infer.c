@@ -233,32 +233,6 @@ struct ir_type ir_broadcast(struct ir_graph *g, const struct ir_op *op, const st
 	return broadcast(g, op, a, b, 0);
 }
 
-static struct ir_type infer_map(struct ir_graph *g, const struct ir_op *op)
-{
-	struct ir_type t = *operand(g, op, 0);
-
-	for (int i = 1; i < op->num_inputs; i++)
-		t = broadcast(g, op, &t, operand(g, op, i), 0);
-	t.dtype = op->attr.map->dtype;
-	return t;
-}
-
-static struct ir_type infer_reduce(struct ir_graph *g, const struct ir_op *op)
-{
-	struct ir_type t = *operand(g, op, 0);
-
-	for (int i = 1; i < op->num_inputs; i++)
-		t = broadcast(g, op, &t, operand(g, op, i), 0);
-	for (int i = 0; i < t.rank; i++)
-		if (op->attr.axes >> i & 1)
-			t.dim[i] = 1;
-	if (op->attr.map)
-		t.dtype = op->attr.map->dtype;
-	if (op->attr.post)
-		t.dtype = op->attr.post->dtype;
-	return t;
-}
-
 static struct ir_type infer_gemm(struct ir_graph *g, const struct ir_op *op)
 {
 	const struct ir_type *a = float_operand(g, op, IR_GEMM_A);
@@ -287,26 +261,6 @@ static struct ir_type infer_gemm(struct ir_graph *g, const struct ir_op *op)
 		if (!ir_type_equal(&both, &t))
 			ir_unsupported(g, op, "C does not broadcast to the result's shape");
 	}
-	return t;
-}
-
-static struct ir_type infer_int_matmul(struct ir_graph *g, const struct ir_op *op)
-{
-	const struct ir_type *a = operand(g, op, 0), *b = operand(g, op, 1);
-	struct ir_type t;
-	int64_t k;
-
-	if (a->rank < 2 || b->rank < 2)
-		ir_unsupported(g, op, "operands of %d and %d dimensions are no matrices", a->rank,
-			       b->rank);
-	k = a->dim[a->rank - (op->attr.trans_a ? 2 : 1)];
-	if (k != b->dim[b->rank - 2])
-		ir_unsupported(g, op, "the left operand gives %" PRId64 " and the right one %" PRId64
-				      " as the inner dimension", k, b->dim[b->rank - 2]);
-	t = broadcast(g, op, a, b, 2);
-	t.dim[t.rank - 2] = a->dim[a->rank - (op->attr.trans_a ? 1 : 2)];
-	t.dim[t.rank - 1] = b->dim[b->rank - 1];
-	t.dtype = IR_DT_I32;
 	return t;
 }
 
@@ -455,9 +409,6 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 	case IR_GEMM:
 		t = infer_gemm(g, op);
 		break;
-	case IR_INT_MATMUL:
-		t = infer_int_matmul(g, op);
-		break;
 	case IR_MATMUL:
 		t = infer_matmul(g, op);
 		break;
@@ -535,11 +486,10 @@ struct ir_type ir_infer(struct ir_graph *g, const struct ir_op *op)
 	case IR_TRILU:
 		t = ir_infer_move(g, op);
 		break;
-	case IR_REDUCE:
-		t = infer_reduce(g, op);
-		break;
 	case IR_MAP:
-		t = infer_map(g, op);
+	case IR_REDUCE:
+	case IR_INT_MATMUL:
+		t = ir_infer_map(g, op);
 		break;
 	case IR_NUM_OPCODES:
 		break;

@@ -87,6 +87,8 @@ enum ir_map_class ir_map_class_of(const struct ir_map_builder *b, const struct i
 struct ir_value *ir_map_end(struct ir_map_builder *b, struct ir_map_arg result,
 			    enum ir_dtype dtype);
 
+/* The result type of MAP, REDUCE and INT_MATMUL. */
+struct ir_type ir_infer_map(struct ir_graph *g, const struct ir_op *op);
 void ir_map_print(const struct ir_map *map, FILE *out);
 /* The result of a map on constants. */
 struct ir_value *ir_map_eval(struct ir_graph *g, const struct ir_op *op);
