@@ -113,6 +113,8 @@ void lower_output(struct lower *l, size_t i);
 
 /* ---- lower_move.c, lower_turn.c: row-major tensors in device memory ---- */
 struct ir_piece;
+/* Refuses tensors that transfers cannot address. */
+void lower_check_moved(struct lower *l, const struct ir_op *op);
 void lower_copy_piece(struct lower *l, const struct dram_view *to, const struct dram_view *from,
 		      const struct ir_piece *p);
 void lower_fill_dram(struct lower *l, const struct dram_view *to, int64_t n, float value,

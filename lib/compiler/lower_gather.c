@@ -61,10 +61,13 @@ static void move_rows(struct lower *l, const struct dram_view *to, const struct 
 void lower_gather(struct lower *l, struct ir_op *op)
 {
 	struct ir_value *data = ir_in(op, IR_GATHER_DATA), *index = ir_in(op, IR_GATHER_INDEX);
-	struct dram_view to = lower_new_dram(l, op->out), which = words(l, index);
 	int64_t table = ir_type_elements(&data->type), row = op->attr.gather->row;
-	struct dram_view from = as_type(l, lower_in_dram(l, data), to.dtype, table);
+	struct dram_view to, which, from;
 
+	lower_check_moved(l, op);
+	to = lower_new_dram(l, op->out);
+	which = words(l, index);
+	from = as_type(l, lower_in_dram(l, data), to.dtype, table);
 	if (row * nca_dtype_size(to.dtype) > MAX_BYTES)
 		ir_unsupported(l->g, op, "rows of %lld elements are too long", (long long)row);
 	move_rows(l, &to, &from, &which, ir_type_elements(&index->type), row, table / row, false);
@@ -109,13 +112,18 @@ void lower_scatter(struct lower *l, struct ir_op *op)
 {
 	struct ir_value *data = ir_in(op, IR_SCATTER_DATA), *index = ir_in(op, IR_SCATTER_INDEX);
 	struct ir_value *updates = ir_in(op, IR_SCATTER_UPDATES);
-	struct dram_view to = lower_new_dram(l, op->out), which = words(l, index);
 	int64_t total = ir_type_elements(&data->type), row = op->attr.gather->row;
 	int64_t n = ir_type_elements(&index->type), size[4] = { 1, 1, 1, total };
-	struct dram_view from = as_type(l, lower_in_dram(l, updates), to.dtype, n * row);
-	struct dram_view old = lower_in_dram(l, data);
-	struct mir_mem src = lower_view_mem(&old, 0), dst = lower_view_mem(&to, 0);
+	struct dram_view to, which, from, old;
+	struct mir_mem src, dst;
 
+	lower_check_moved(l, op);
+	to = lower_new_dram(l, op->out);
+	which = words(l, index);
+	from = as_type(l, lower_in_dram(l, updates), to.dtype, n * row);
+	old = lower_in_dram(l, data);
+	src = lower_view_mem(&old, 0);
+	dst = lower_view_mem(&to, 0);
 	if (row * nca_dtype_size(to.dtype) > MAX_BYTES)
 		ir_unsupported(l->g, op, "rows of %lld elements are too long", (long long)row);
 	src.stride[3] = nca_dtype_size(old.dtype);

@@ -78,10 +78,26 @@ void lower_fill_dram(struct lower *l, const struct dram_view *to, int64_t n, flo
 	}
 }
 
+void lower_check_moved(struct lower *l, const struct ir_op *op)
+{
+	for (int i = -1; i < op->num_inputs; i++) {
+		const struct ir_value *v = i < 0 ? op->out : ir_in(op, i);
+
+		/* Strides of a transfer are 32-bit numbers of bytes. */
+		if (v && ir_type_elements(&v->type) > INT32_MAX / 4)
+			ir_unsupported(l->g, op, "a tensor of %lld elements is too large to be moved by one "
+				       "operator; split it", (long long)ir_type_elements(&v->type));
+	}
+}
+
 void lower_move(struct lower *l, struct ir_op *op)
 {
-	struct ir_moves m = ir_moves_of(l->g, op);
-	struct dram_view to = lower_new_dram(l, op->out);
+	struct ir_moves m;
+	struct dram_view to;
+
+	lower_check_moved(l, op);
+	m = ir_moves_of(l->g, op);
+	to = lower_new_dram(l, op->out);
 
 	for (size_t i = 0; i < m.num; i++) {
 		const struct ir_piece *p = &m.piece[i];

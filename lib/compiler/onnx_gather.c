@@ -34,6 +34,20 @@ static void need_index(struct onnx_node *n, size_t slot)
 			       ir_dtype_name(n->in[slot]->type.dtype));
 }
 
+/* Rows that are known while the model is compiled are there; of others the device finds out. */
+static void check_rows(struct onnx_node *n, const struct ir_value *data, const struct ir_value *index,
+		       int64_t row)
+{
+	int64_t rows, num = ir_type_elements(&index->type);
+
+	if (ir_type_elements(&data->type) > INT32_MAX)
+		onnx_node_fail(n, "the tensor has too many elements for 32-bit indices");
+	rows = ir_type_elements(&data->type) / row;
+	for (int64_t i = 0; ir_is_const(index) && i < num; i++)
+		if (index->data.i64[i] < 0 || index->data.i64[i] >= rows)
+			onnx_node_fail(n, "its index number %" PRId64 " is out of range", i);
+}
+
 struct ir_value *onnx_gather_rows(struct onnx_node *n, struct ir_value *data,
 				  struct ir_value *index, int64_t row, const struct ir_type *type)
 {
@@ -41,8 +55,7 @@ struct ir_value *onnx_gather_rows(struct onnx_node *n, struct ir_value *data,
 	struct ir_gather *attr = cc_new(n->g->cc, struct ir_gather);
 	struct ir_op *op = onnx_op(n, IR_GATHER, 2, in);
 
-	if (ir_type_elements(&data->type) > INT32_MAX)
-		onnx_node_fail(n, "the tensor has too many elements for 32-bit indices");
+	check_rows(n, data, index, row);
 	attr->row = row;
 	attr->type = *type;
 	attr->type.dtype = data->type.dtype;
@@ -252,8 +265,7 @@ struct ir_value *onnx_scatter_rows(struct onnx_node *n, struct ir_value *data,
 	struct ir_gather *attr = cc_new(n->g->cc, struct ir_gather);
 	struct ir_op *op = onnx_op(n, IR_SCATTER, 3, in);
 
-	if (ir_type_elements(&data->type) > INT32_MAX)
-		onnx_node_fail(n, "the tensor has too many elements for 32-bit indices");
+	check_rows(n, data, index, row);
 	attr->row = row;
 	attr->type = data->type;
 	op->attr.gather = attr;
