@@ -4,8 +4,6 @@
 
 #include "lower.h"
 
-/* What a transfer costs before its first byte, in bytes moved meanwhile. */
-#define MAX_PADDING 8192u
 
 static uint32_t float_bits(float f)
 {
@@ -158,16 +156,27 @@ void lower_close_weights(struct lower *l)
 	l->group = NULL;
 }
 
+/* What a transfer costs before its first byte, in bytes moved meanwhile; a few are under way. */
+static uint64_t transfer_cost(const struct nca_target *t)
+{
+	uint64_t engines = (uint64_t)t->dma_bpt_q16 * t->dma_engines * t->dma_t0_ticks / 65536;
+	uint64_t memory = (uint64_t)((unsigned __int128)t->devmem_bw * t->slices_per_core * t->dma_t0_ticks /
+				     NCA_SLICES / t->tick_hz);
+
+	return (engines < memory ? engines : memory) / MIR_LOADS_AHEAD;
+}
+
 /*
  * All partitions of a transfer have rows of one length, so tiles of different numbers of partitions
  * make padding. A little of it costs less than another transfer.
  */
-static bool fits_group(const struct weight_group *gr, uint64_t nparts, uint64_t bytes)
+static bool fits_group(const struct lower *l, const struct weight_group *gr, uint64_t nparts,
+		       uint64_t bytes)
 {
 	uint64_t parts = nparts > gr->nparts ? nparts : gr->nparts;
 
 	return gr->bytes + bytes <= WEIGHT_GROUP_BYTES &&
-	       parts * (gr->bytes + bytes) - (gr->used + nparts * bytes) <= MAX_PADDING;
+	       parts * (gr->bytes + bytes) - (gr->used + nparts * bytes) <= transfer_cost(l->m->target);
 }
 
 struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts,
@@ -176,7 +185,7 @@ struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, u
 	struct weight_group *gr = l->group;
 
 	cc_assert(l->cc, bytes <= WEIGHT_GROUP_BYTES && nparts <= NCA_PARTITIONS);
-	if (gr && !fits_group(gr, nparts, bytes))
+	if (gr && !fits_group(l, gr, nparts, bytes))
 		lower_close_weights(l);
 	gr = l->group;
 	if (!gr) {

@@ -68,6 +68,7 @@ struct mir_ref {
 };
 
 #define MIR_MAX_REFS 5
+#define MIR_LOADS_AHEAD 3	/* loads that run ahead, under way at a time */
 #define MIR_NO_BLOCK UINT32_MAX
 
 struct mir_inst {

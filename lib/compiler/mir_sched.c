@@ -20,7 +20,6 @@
 
 #define MAX_CHANNELS 40
 #define MANY_INSTS 200000	/* so many that fewer channels must do */
-#define CHANNELS_AHEAD 3
 #define MAX_AGENTS (NCA_ENGINES + MAX_CHANNELS)
 #define NUM_BUCKETS 64
 
@@ -384,7 +383,7 @@ static struct sched *sched_new(struct mir *m)
 		      m->target->semaphores - NCA_ENGINES : MAX_CHANNELS;
 	if (m->num_insts > MANY_INSTS && s->channels > 16)
 		s->channels = 16;
-	s->ahead = CHANNELS_AHEAD;
+	s->ahead = MIR_LOADS_AHEAD;
 	s->agents = NCA_ENGINES + s->channels;
 	s->sbuf.granule = (m->target->sbuf_bytes + NUM_BUCKETS - 1) / NUM_BUCKETS;
 	s->psum.granule = NCA_PSUM_BANK_BYTES;
