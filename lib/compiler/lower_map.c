@@ -49,7 +49,43 @@ static struct mir_scalar scalar_of(const struct map_run *m, const struct ir_map_
 	return (struct mir_scalar) { .kind = MIR_S_PTR, .buf = part_of(m, x)->buf };
 }
 
-static void emit_alu(struct map_run *m, const struct ir_map_step *s, const struct mir_tile *dst)
+static bool is_step(const struct ir_map_arg *x, int index)
+{
+	return x->kind == IR_MAP_STEP && x->index == index;
+}
+
+static int uses_of(const struct ir_map *map, int index)
+{
+	int uses = 0;
+
+	for (int i = index + 1; i < map->num_steps; i++)
+		uses += is_step(&map->step[i].a, index) + is_step(&map->step[i].b, index) +
+			is_step(&map->step[i].c, index);
+	return uses;
+}
+
+/*
+ * (x alu s) alu t, with one tensor and two scalars, is one instruction, provided both operations are
+ * on FP32 numbers or both on integers. Whether step @i + 1 goes along with step @i.
+ */
+static bool takes_next(const struct map_run *m, int i)
+{
+	const struct ir_map_step *s = &m->map->step[i], *t = s + 1;
+	bool scalar = is_number(&s->a) || is_number(&s->b) || is_column(m, &s->a) ||
+		      is_column(m, &s->b);
+	const struct ir_map_arg *with;
+
+	if (i + 1 >= m->map->num_steps || s->kind != IR_MAP_ALU || t->kind != IR_MAP_ALU || !scalar ||
+	    (s->alu >= NCA_ALU_EQ && s->alu <= NCA_ALU_GE) || s->alu == NCA_ALU_LAND ||
+	    s->alu == NCA_ALU_LOR || uses_of(m->map, i) != 1)
+		return false;
+	with = is_step(&t->a, i) ? &t->b : is_step(&t->b, i) ? &t->a : NULL;
+	return with && is_number(with) && (s->as == IR_MAP_F32 || with->kind == IR_MAP_INT);
+}
+
+/* Step @s, and step @t on its result if there is one. */
+static void emit_alu(struct map_run *m, const struct ir_map_step *s, const struct ir_map_step *t,
+		     const struct mir_tile *dst)
 {
 	bool left = is_number(&s->a) || (is_column(m, &s->a) && !is_number(&s->b));
 	bool right = !left && (is_number(&s->b) || is_column(m, &s->b));
@@ -61,6 +97,13 @@ static void emit_alu(struct map_run *m, const struct ir_map_step *s, const struc
 		ew.src0 = &part_of(m, left ? &s->b : &s->a)->tile;
 		ew.s0 = scalar_of(m, left ? &s->a : &s->b);
 		ew.flags = left ? NCA_F_REVERSE0 : 0;
+		if (t) {
+			bool reverse = is_number(&t->a);
+
+			ew.s1 = number(reverse ? &t->a : &t->b);
+			ew.op1 = t->alu;
+			ew.flags |= reverse ? NCA_F_REVERSE1 : 0;
+		}
 	} else {
 		ew.src0 = &part_of(m, &s->a)->tile;
 		ew.src1 = &part_of(m, &s->b)->tile;
@@ -111,12 +154,14 @@ const struct space_part *map_compute(struct map_run *m)
 {
 	for (int i = 0; i < m->map->num_steps; i++) {
 		const struct ir_map_step *s = &m->map->step[i];
-		struct space_part *p = &m->step[i];
+		const struct ir_map_step *next = takes_next(m, i) ? s + 1 : NULL;
+		struct space_part *p = &m->step[next ? ++i : i];
 
-		space_make(m->l, m->space, m->shape, m->tile, map_class_dtype(s->as), m->what, p);
+		space_make(m->l, m->space, m->shape, m->tile, map_class_dtype(next ? next->as : s->as),
+			   m->what, p);
 		switch (s->kind) {
 		case IR_MAP_ALU:
-			emit_alu(m, s, &p->tile);
+			emit_alu(m, s, next, &p->tile);
 			break;
 		case IR_MAP_FUNC:
 			emit_func(m, s, &p->tile);
