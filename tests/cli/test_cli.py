@@ -269,6 +269,31 @@ class Run(Base):
         fast = self.json("run", *digits("--size", "full"))
         self.assertLessEqual(fast["device_ns"]["p50"], slow["device_ns"]["p50"])
 
+    def test_values_of_64_bits(self):
+        """What the device would cut off is refused; what fits is computed."""
+        def npy(name, descr, fmt, values):
+            head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({len(values)},), }}"
+            head += " " * (-(len(head) + 11) % 64) + "\n"
+            path = WORK / name
+            path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() +
+                             struct.pack(f"<{len(values)}{fmt}", *values))
+            return path
+
+        data = pathlib.Path("/usr/share/libonnx-testdata/data/node")
+        for model, descr, fmt, good, bad in (
+                ("test_mod_mixed_sign_int64", "<i8", "q", [-4, 7, 5, 4, -7, 8], [-4, 7, 5, 4, -7, 1 << 31]),
+                ("test_min_float64", "<f8", "d", [3, 2, 1], [3, -1e39, 1])):
+            with self.subTest(model):
+                ncx = WORK / f"{model}.ncx"
+                subprocess.run([BUILD / "bin/accelcc", data / model / "model.onnx", "-o", ncx], check=True,
+                               stdout=subprocess.DEVNULL)
+                names = ("x", "y") if "mod" in model else ("data_0", "data_1")
+                files = [npy(f"{model}-{n}.npy", descr, fmt, good) for n in names]
+                given = [a for n, f in zip(names, files) for a in ("--input", f"{n}={f}")]
+                self.code(0, "run", ncx, "--device", "sim", *given)
+                npy(files[1].name, descr, fmt, bad)
+                self.assertIn("32 bits", self.code(6, "run", ncx, "--device", "sim", *given).stderr)
+
     def test_usage(self):
         self.code(2, "run", NCX["nca1"], "--device", "sim")
         self.code(2, "run", NCX["nca1"], "--device", "sim", "--input", "image")
