@@ -13,7 +13,7 @@ logs=$build/check
 mkdir -p "$logs"
 rm -f "$logs"/*.log
 
-steps=(build clang unit cli digits onnx golden model asan tsan fuzz hostile lint vm)
+steps=(build clang unit cli digits onnx golden model asan tsan fuzz hostile lint models vm)
 [ $# -gt 0 ] && steps=("$@")
 
 run_step() {
@@ -31,6 +31,7 @@ run_step() {
     fuzz)     make "$jobs" check-fuzz ;;
     hostile)  make check-hostile ;;
     lint)     make lint ;;
+    models)   make check-models ;;
     vm)       make check-vm ;;
     *)        echo "check.sh: no step named '$1'; there are: ${steps[*]}" >&2; return 2 ;;
     esac

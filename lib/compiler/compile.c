@@ -80,6 +80,29 @@ static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 		job->target->sbuf_bytes >> 10, job->target->name);
 }
 
+/* @more: bytes besides inputs and outputs. Refused before a program for such tensors is even made. */
+static void check_device_memory(struct cc *cc, const struct ir_graph *g,
+				const struct nca_target *target, uint64_t more)
+{
+	uint64_t total = more;
+
+	for (size_t i = 0; i < g->num_inputs + g->num_outputs; i++) {
+		const struct ir_value *v = i < g->num_inputs ? g->inputs[i] :
+							       g->outputs[i - g->num_inputs];
+		uint64_t bytes = (uint64_t)ir_type_elements(&v->type) *
+				 (uint64_t)ir_dtype_size(v->type.dtype);
+
+		if (__builtin_add_overflow(total, bytes, &total))
+			total = UINT64_MAX;
+	}
+	if (total > target->devmem_bytes)
+		cc_fail(cc, ACCELCC_BAD_INPUT,
+			"inputs%s of the model need %.1f GiB, and all of %s's memory is "
+			"%.1f GiB; use a smaller batch, --precision bf16, or another --target",
+			more ? ", outputs, weights and intermediate results" : " and outputs",
+			(double)total / 0x1p30, target->name, (double)target->devmem_bytes / 0x1p30);
+}
+
 /* How long a launch takes that has one core to itself, and why. */
 static void estimate(struct cc *cc, struct job *job)
 {
@@ -107,7 +130,10 @@ static void compile(struct cc *cc, void *arg)
 		lower_split_batch(g, job->target, job->options.precision == ACCELCC_BF16 ? 2 : 4);
 		ir_verify(g, "split-batch");
 	}
+	check_device_memory(cc, g, job->target, 0);
 	lower_to_fit(cc, job, g);
+	check_device_memory(cc, g, job->target,
+			    job->lowered->weights_size + job->lowered->m->scratch_size);
 	job->program = mir_schedule(job->lowered->m);
 	for (int e = 0; e < NCA_ENGINES; e++)
 		if (job->program->stream[e].num > NCA_PROGRAM_MAX_INST)

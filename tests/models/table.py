@@ -19,22 +19,25 @@ import harness
 
 # ms that the published latencies on Inf2 contain besides the device's: fits their ResNet rows.
 HOST_MS = 0.476
-# Bytes a second that DMA can move for one core: its engines, or its part of device memory
-# (docs/hardware-timing.md).
-DMA_RATE = {"nca2": min(16 * 17e9, 820e9 * 4 / 8), "nca1": min(3 * 27.1e9, 50 * 2 ** 30 * 2 / 8)}
+# Bytes a second that DMA can move for one core: by its engines, and by device memory, of which a size
+# has a part (docs/hardware-timing.md).
+ENGINES = {"nca2": 16 * 17e9, "nca1": 3 * 27.1e9}
+MEMORY = {"nca2": 820e9, "nca1": 50 * 2 ** 30}
+EIGHTHS = {"large": 2, "xlarge": 4, "full": 8}
 PEAK = {"nca2": 128 * 128 * 2.8e9, "nca1": 128 * 64 * 1e9}	# products a second
 
-# name, model, batch, target, published ms of one batch on one core, of it the host's
+# name, model, batch, target, size, published ms of one batch on one core, of it the host's
 ROWS = (
-    ("ResNet-18", "resnet18", 1, "nca2", 0.596, HOST_MS),
-    ("ResNet-50", "resnet50", 1, "nca2", 0.830, HOST_MS),
-    ("VGG-16", "vgg16", 1, "nca2", 1.956, HOST_MS),
+    ("ResNet-18", "resnet18", 1, "nca2", "xlarge", 0.596, HOST_MS),
+    ("ResNet-50", "resnet50", 1, "nca2", "xlarge", 0.830, HOST_MS),
+    ("VGG-16", "vgg16", 1, "nca2", "xlarge", 1.956, HOST_MS),
     # Two workers per core: one's host work is behind the other's device work.
-    ("ResNet-50, batch 8", "resnet50", 8, "nca2", 7.283 / 2, 0),
-    ("BERT-base, 128 tokens", "bert_base", 1, "nca2", 0.999, HOST_MS),
+    ("ResNet-50, batch 8", "resnet50", 8, "nca2", "xlarge", 7.283 / 2, 0),
+    ("BERT-base, 128 tokens", "bert_base", 1, "nca2", "xlarge", 0.999, HOST_MS),
     # 2207 images a second on four cores.
-    ("ResNet-50, batch 5", "resnet50", 5, "nca1", 5 / (2207 / 4) * 1e3, 0),
-    ("BERT-base, 128 tokens", "bert_base", 1, "nca1", 7.9, 0),
+    ("ResNet-50, batch 5", "resnet50", 5, "nca1", "large", 5 / (2207 / 4) * 1e3, 0),
+    # One core at work on a device of four: all of the memory's bandwidth is its own.
+    ("BERT-base, 128 tokens", "bert_base", 1, "nca1", "full", 7.9, 0),
 )
 UNFUSED = ("ResNet-50", "VGG-16")
 MATMUL = (4096, 8192, 8192)
@@ -65,7 +68,7 @@ def export_matmul(path):
 
 
 class Measured:
-    def __init__(self, tools, onnx, target, *options):
+    def __init__(self, tools, onnx, target, size, *options):
         self.error = None
         with tempfile.TemporaryDirectory(prefix="table.", dir=onnx.parent) as d:
             ncx = pathlib.Path(d, "m.ncx")
@@ -73,7 +76,7 @@ class Measured:
             if c.status:
                 self.error = c.message
                 return
-            r = tools.launch(ncx, target, "--mode", "timed")
+            r = tools.launch(ncx, target, "--mode", "timed", "--size", size)
             if r.status:
                 self.error = r.message
                 return
@@ -81,7 +84,7 @@ class Measured:
         ms = 1e3 / report["tick_hz"]
         self.device = report["ticks"] * ms
         self.parts = {"tensor": report["array_ticks"] * ms,
-                      "DMA": report["dma"]["bytes"] / DMA_RATE[target] * 1e3,
+                      "DMA": report["dma"]["bytes"] / min(ENGINES[target], MEMORY[target] * EIGHTHS[size] / 8) * 1e3,
                       "vector": report["engines"]["vector"]["busy_ticks"] * ms,
                       "scalar": report["engines"]["scalar"]["busy_ticks"] * ms}
         self.bound_by = max(self.parts, key=self.parts.get)
@@ -109,30 +112,31 @@ def main():
     wanted = args.rows.lower().split(",") if args.rows else [""]
     failed, fused = [], {}
 
-    header("network", "target", "device ms", "tensor / DMA / vector / scalar ms", "device / bound", "published ms",
-           "less host", "device / published", "of peak", "compiled in", "memory / model")
-    for name, model, batch, target, published, host in ROWS:
+    header("network", "target, size", "device ms", "tensor / DMA / vector / scalar ms", "device / bound", "published ms",
+           "less host", "device / published", "device / less host", "of peak", "compiled in", "memory / model")
+    for name, model, batch, target, size, published, host in ROWS:
         if not any(w in f"{name} {target}".lower() for w in wanted):
             continue
         onnx = zoo / f"{model}-b{batch}.onnx"
         if not onnx.exists():
             export(onnx, model, batch)
-        m = Measured(tools, onnx, target)
+        m = Measured(tools, onnx, target, size)
         if m.error:
             failed.append(f"{name}, {target}: {m.error}")
             continue
-        fused[name] = onnx, target, m
-        row(name, target, f"{m.device:.3f}", " / ".join(f"{t:.3f}" for t in m.parts.values()),
+        fused.setdefault(name, (onnx, target, size, m))
+        row(name, f"{target}, {size}", f"{m.device:.3f}", " / ".join(f"{t:.3f}" for t in m.parts.values()),
             f"{m.device / m.bound:.2f} ({m.bound_by})", f"{published:.3f}",
-            f"{published - host:.3f}" if host else "", f"{m.device / (published - host):.2f}", f"{m.peak_share:.1%}",
+            f"{published - host:.3f}" if host else "", f"{m.device / published:.2f}",
+            f"{m.device / (published - host):.2f}" if host else "", f"{m.peak_share:.1%}",
             f"{m.compile_s:.1f} s", f"{m.compile_bytes / m.size:.1f}")
 
     print()
     header("network", "fused ms", "--no-fuse ms", "ratio")
     for name in UNFUSED:
         if name in fused:
-            onnx, target, m = fused[name]
-            u = Measured(tools, onnx, target, "--no-fuse")
+            onnx, target, size, m = fused[name]
+            u = Measured(tools, onnx, target, size, "--no-fuse")
             if u.error:
                 failed.append(f"{name}, --no-fuse: {u.error}")
                 continue
@@ -143,7 +147,7 @@ def main():
         header("product", "target", "device ms", "tensor / DMA / vector / scalar ms", "device / bound", "of peak")
         onnx = zoo / "matmul.onnx"
         export_matmul(onnx)
-        m = Measured(tools, onnx, "nca2")
+        m = Measured(tools, onnx, "nca2", "xlarge")
         if m.error:
             failed.append(f"matmul: {m.error}")
         else:

@@ -144,6 +144,10 @@ static enum ctl_exit run_all(struct ctl_run_job *job, struct ctl_session *s, str
 	go.check = job->opt->check;
 	go.timed_only = job->opt->mode == 1;
 	err = accel_graph_load(s->ctx, job->file, &go, &g);
+	/* Not the device is full, but this context. */
+	if (err == -ENOSPC)
+		return ctl_error(CTL_BUSY, "cannot load %s into a %s context: %.500s; use a larger --size",
+				 r->graph, r->size, accel_last_error());
 	if (err)
 		return ctl_accel_error(err, "cannot load %s into a %s context", r->graph, r->size);
 	err = accel_launch_get(g, &l);
