@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Discrete Fourier transforms, as products with constant matrices. */
+/* Discrete Fourier transforms, as products with constant matrices, and the windows they like. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -89,10 +89,61 @@ static struct ir_value *import_dft(struct onnx_node *n)
 	return onnx_transpose(n, x, back);
 }
 
+/* a0 - a1 cos(2 pi i / n) + a2 cos(4 pi i / n), a constant of the size that is known now */
+static struct ir_value *window(struct onnx_node *n, double a0, double a1, double a2)
+{
+	int64_t periodic = 1, type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, size;
+	enum ir_dtype dtype;
+	float *w;
+
+	onnx_need_inputs(n, 1, 1);
+	onnx_attr_int(n, "periodic", &periodic);
+	onnx_attr_int(n, "output_datatype", &type);
+	dtype = onnx_dtype((int32_t)type);
+	if (!ir_is_float(dtype))
+		onnx_node_fail(n, "output_datatype %" PRId64 " is not a floating-point type", type);
+	if (ir_is_const(n->in[0]) && ir_is_int(n->in[0]->type.dtype) &&
+	    ir_type_elements(&n->in[0]->type) == 1)
+		size = n->in[0]->data.i64[0];
+	else if (onnx_declares(n, 0) && n->declared[0].rank == 1)
+		size = n->declared[0].dim[0];
+	else
+		onnx_node_fail(n, "its size is computed while the model runs; it must be a constant, or "
+				  "follow from the declared result");
+	if (size < 1 || size > MAX_MATRIX)
+		onnx_node_fail(n, "a size of %" PRId64 " is outside 1 to %" PRId64, size, MAX_MATRIX);
+	w = cc_new_n(n->g->cc, float, (size_t)size);
+	for (int64_t i = 0; i < size; i++) {
+		double span = (double)(periodic ? size : size - 1);
+		double angle = span > 0.0 ? 2.0 * M_PI * (double)i / span : 0.0;
+
+		w[i] = (float)(a0 - a1 * cos(angle) + a2 * cos(2.0 * angle));
+	}
+	return build_convert(n, build_floats(n, 1, &size, w), dtype);
+}
+
+static struct ir_value *import_blackman(struct onnx_node *n)
+{
+	return window(n, 0.42, 0.5, 0.08);
+}
+
+static struct ir_value *import_hamming(struct onnx_node *n)
+{
+	return window(n, 25.0 / 46.0, 21.0 / 46.0, 0.0);
+}
+
+static struct ir_value *import_hann(struct onnx_node *n)
+{
+	return window(n, 0.5, 0.5, 0.0);
+}
+
 struct ir_value *onnx_import_signal(struct onnx_node *n)
 {
 	static const struct onnx_importer table[] = {
+		{ "BlackmanWindow", import_blackman },
 		{ "DFT", import_dft },
+		{ "HammingWindow", import_hamming },
+		{ "HannWindow", import_hann },
 	};
 
 	return onnx_import_from(n, table, sizeof(table) / sizeof(table[0]));
