@@ -47,13 +47,18 @@ static void make(struct core_mem *m, struct alias *a)
 	uint32_t n;
 
 	for (uint32_t p = 0; p < LANES; p += n) {
-		size_t pitch = p + 1 < LANES && a->row[p] ? (uintptr_t)a->row[p + 1] - (uintptr_t)a->row[p] : 0;
+		uintptr_t at = (uintptr_t)a->row[p], pitch = 0;
 
-		for (n = 1; p + n < LANES && a->row[p] && a->row[p + n] == a->row[p] + n * pitch; n++)
-			;
-		if (a->row[p])
-			m->aliases->k->transpose(mem_at(m, p, a->lo), ROW_BYTES, a->row[p], pitch, n,
-						 (a->hi - a->lo) / 4);
+		n = 1;
+		if (!at)
+			continue;
+		/* Rows that are equally far apart go together. */
+		if (p + 1 < LANES && (uintptr_t)a->row[p + 1] > at)
+			pitch = (uintptr_t)a->row[p + 1] - at;
+		while (pitch && p + n < LANES && (uintptr_t)a->row[p + n] == at + n * pitch)
+			n++;
+		m->aliases->k->transpose(mem_at(m, p, a->lo), ROW_BYTES, a->row[p], pitch, n,
+					 (a->hi - a->lo) / 4);
 	}
 	forget(m, a);
 }

@@ -75,7 +75,7 @@ static void random_step(struct rng *rng)
 				bytes / 4);
 		break;
 	case 2:		/* in pieces */
-		what = 1 + rng_below(rng, 127);
+		what = rng_below(rng, 4) ? 1 + rng_below(rng, 127) : 1;
 		dma(0, what, offset, bytes, 0, 0, LIVE, true);
 		dma(what, 128 - what, offset, bytes, 0, LIVE * what + rng_below(rng, 2) * 512, LIVE, true);
 		break;
