@@ -167,7 +167,7 @@ static int run_core(const struct nca_target *t, struct core_program *prog, struc
 		    struct sim_run *run)
 {
 	struct core_launch launch = { .prog = prog,
-				      .memory = { slots, translate },
+				      .memory = { .opaque = slots, .translate = translate },
 				      .bw_slices = t->slices_per_core,
 				      .dma_engines = t->dma_engines,
 				      .timed_only = run->timed,
