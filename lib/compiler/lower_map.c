@@ -9,6 +9,9 @@
 #include "ir_map.h"
 #include "lower_map.h"
 
+#define INPUT_PIECES 16
+#define INPUT_PIECE_BYTES 65536	/* one descriptor */
+
 uint8_t map_class_dtype(enum ir_map_class c)
 {
 	return c == IR_MAP_F32 ? NCA_FP32 : c == IR_MAP_U32 ? NCA_UINT32 : NCA_INT32;
@@ -189,6 +192,31 @@ static void find_used(const struct ir_map *map, bool *used)
 	}
 }
 
+/*
+ * The host link is slower than device memory: an input that several operators read comes over it once,
+ * in pieces, so that the first of them need not wait for all.
+ */
+static void keep_input(struct lower *l, struct ir_value *v)
+{
+	struct dram_view *home = &l->homes[v->id].dram, host = *home;
+	int64_t n = ir_type_elements(&v->type), es = nca_dtype_size(host.dtype);
+	int64_t piece = max64(ceil_div(n, INPUT_PIECES), INPUT_PIECE_BYTES / es);
+
+	if (v->kind != IR_VALUE_INPUT || host.buf || host.slot < MIR_SLOT_IO || ir_num_uses(v) < 2 ||
+	    n * es < INPUT_PIECE_BYTES)
+		return;
+	home->slot = MIR_SLOT_SCRATCH;
+	home->buf = mir_scratch(l->m, (uint64_t)(n * es), v->name);
+	for (int64_t at = 0; at < n; at += piece) {
+		int64_t size[4] = { 1, 1, 1, min64(piece, n - at) };
+		struct mir_mem dst = lower_view_mem(home, (uint64_t)(at * es));
+		struct mir_mem src = lower_view_mem(&host, (uint64_t)(at * es));
+
+		dst.stride[3] = src.stride[3] = es;
+		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)es, false, 0);
+	}
+}
+
 void map_inputs_begin(struct map_inputs *in, struct lower *l, const struct ir_op *op,
 		      struct space *space)
 {
@@ -199,8 +227,10 @@ void map_inputs_begin(struct map_inputs *in, struct lower *l, const struct ir_op
 		in->used[0] = true;
 	for (int k = 0; k < op->num_inputs; k++) {
 		space_tensor(space, &ir_in(op, k)->type);
-		if (in->used[k])
-			in->from[k] = lower_in_dram(l, ir_in(op, k));
+		if (!in->used[k])
+			continue;
+		keep_input(l, ir_in(op, k));
+		in->from[k] = lower_in_dram(l, ir_in(op, k));
 	}
 }
 
