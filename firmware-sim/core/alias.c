@@ -144,10 +144,11 @@ bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct b
 	}
 	all->k = k;
 	for (uint32_t n = first; n <= last; n++) {
-		struct alias *a = &all->a[all->owner[n] - 1];
+		struct alias *a;
 
 		if (!all->owner[n])
 			continue;
+		a = &all->a[all->owner[n] - 1];
 		if (a->lo == lo && a->hi == hi) {	/* other partitions of a block in pieces */
 			set_rows(a, b, src, pitch);
 			return true;
