@@ -110,6 +110,8 @@ uint8_t lower_dtype(const struct lower *l, const struct ir_value *v);
 /* ---- lower_io.c: the host's element types ---- */
 void lower_input(struct lower *l, size_t i);
 void lower_output(struct lower *l, size_t i);
+/* The memory of an output that nothing else reads, so that it can be made there; false otherwise. */
+bool lower_output_view(struct lower *l, const struct ir_value *v, struct dram_view *view);
 
 /* ---- lower_move.c, lower_turn.c: row-major tensors in device memory ---- */
 struct ir_piece;

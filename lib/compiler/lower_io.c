@@ -139,6 +139,24 @@ static void copy_dram(struct lower *l, const struct dram_view *from, const struc
 		from->dtype != to->dtype, 0);
 }
 
+bool lower_output_view(struct lower *l, const struct ir_value *v, struct dram_view *view)
+{
+	bool found = false;
+
+	if (v->uses || is_wide(v))
+		return false;
+	for (size_t i = 0; i < l->g->num_outputs; i++) {
+		if (l->g->outputs[i] != v)
+			continue;
+		if (found)
+			return false;
+		found = true;
+		*view = (struct dram_view) { .valid = true, .dtype = host_dtype(l, v),
+					     .slot = (uint16_t)(MIR_SLOT_IO + l->g->num_inputs + i) };
+	}
+	return found;
+}
+
 void lower_output(struct lower *l, size_t i)
 {
 	const struct ir_value *out = l->g->outputs[i];	/* has the element type, */
@@ -161,5 +179,7 @@ void lower_output(struct lower *l, size_t i)
 		return;
 	}
 	from = lower_in_dram(l, v);
+	if (!from.buf && from.slot == to.slot)
+		return;		/* made there */
 	copy_dram(l, &from, &to, ir_type_elements(&v->type));
 }

@@ -407,6 +407,8 @@ static void one_dma(struct mir *m, enum nca_engine engine, const struct mir_mem 
 	d->mode = cast ? NCA_DMA_CAST : NCA_DMA_COPY;
 	/* What crosses the host link is slow and must not hold up what comes from device memory. */
 	d->queue = is_host(dst) || is_host(src) ? (uint8_t)(m->target->dma_engines - 1) : NCA_DMA_SPREAD;
+	if (m->queue)
+		d->queue = (uint8_t)(m->queue - 1);
 	/* A cast's elements have a size of their own on each side. */
 	set_side(m, i, &d->dst, dst, size, cast ? nca_dtype_size(dst->dtype) : elem, cast, MIR_DST);
 	set_side(m, i, &d->src, src, size, cast ? nca_dtype_size(src->dtype) : elem, cast,

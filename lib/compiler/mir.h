@@ -94,6 +94,7 @@ struct mir {
 	uint32_t op_id;
 	uint16_t num_slots;
 	uint32_t next_bank;
+	uint32_t queue;		/* 1 + DMA engine that transfers go to from now on; 0: by what they move */
 	uint64_t load[NCA_ENGINES];	/* ticks given to each engine so far, to balance them */
 	uint64_t psum_load;		/* ticks in which vector or scalar engine hold PSUM */
 

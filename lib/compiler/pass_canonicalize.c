@@ -5,6 +5,8 @@
 #include "ir_move.h"
 #include "pass.h"
 
+#define LARGE_OPERAND ((int64_t)1 << 23)
+
 static const float *const_f32(struct ir_graph *g, const struct ir_op *op, int slot)
 {
 	const struct ir_value *v = ir_in(op, slot);
@@ -203,6 +205,9 @@ static struct ir_value *matmul(struct ir_graph *g, struct ir_op *op)
 	struct ir_type bt = b->type;
 
 	if (!ir_is_const(b) || bt.rank > 2 || op->attr.trans_a || op->attr.trans_b)
+		return NULL;
+	/* Too large to keep in SBUF on either side: tiled as a product of two tensors. */
+	if (ir_type_elements(&a->type) >= LARGE_OPERAND && ir_type_elements(&bt) >= LARGE_OPERAND)
 		return NULL;
 	if (bt.rank == 1) {
 		bt.rank = 2;
