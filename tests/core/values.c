@@ -103,13 +103,14 @@ static uint32_t integer_class(uint32_t bits, uint32_t dtype)
 
 uint32_t value_class_of(uint32_t bits, uint32_t dtype)
 {
-	const struct format *f = &formats[dtype];
+	const struct format *f;
 	uint32_t magnitude;
 	float v;
 
 	bits &= width_mask(dtype);
 	if (is_integer(dtype))
 		return integer_class(bits, dtype);
+	f = &formats[dtype];
 	magnitude = bits & ~f->sign;
 	if (!magnitude)
 		return bits ? VALUE_MINUS_ZERO : VALUE_ZERO;
@@ -147,12 +148,13 @@ static uint32_t random_integer(struct rng *rng, uint32_t dtype, uint32_t class)
 uint32_t value_random(struct rng *rng, uint32_t dtype, uint32_t class)
 {
 	uint32_t sign = rng_below(rng, 2) * 0x80000000u >> (32 - 8 * nca_dtype_size(dtype));
-	const struct format *f = &formats[dtype];
+	const struct format *f;
 
 	if (!value_class_exists(dtype, class))
 		class = VALUE_ORDINARY;
 	if (is_integer(dtype))
 		return random_integer(rng, dtype, class);
+	f = &formats[dtype];
 	switch (class) {
 	case VALUE_ZERO:
 		return 0;
