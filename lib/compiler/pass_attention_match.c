@@ -101,6 +101,16 @@ static bool find_in_choice(struct attention_match *m, const struct ir_op *op, fl
 	       add_mask(m, ir_const_f32(m->g, NULL, &t, data), &op->out->type, NCA_ALU_MIN, factor);
 }
 
+/* Sums that are broadcast over many dimensions are maps of one step. */
+static bool is_sum(const struct ir_op *op)
+{
+	const struct ir_map *map = op->attr.map;
+	const struct ir_map_step *s = &map->step[0];
+
+	return map->num_steps == 1 && s->kind == IR_MAP_ALU && s->alu == NCA_ALU_ADD &&
+	       op->num_inputs == 2 && is_arg(&s->a, 0) && is_arg(&s->b, 1);
+}
+
 static bool same_matrices(const struct ir_type *a, const struct ir_type *b)
 {
 	return a->rank >= 2 && b->rank >= 2 && a->dim[a->rank - 1] == b->dim[b->rank - 1] &&
@@ -128,7 +138,7 @@ static bool find_scores(struct attention_match *m, struct ir_value *v, float fac
 	case IR_TENSOR_TENSOR:
 		return find_in_product(m, op, factor);
 	case IR_MAP:
-		return find_in_choice(m, op, factor);
+		return is_sum(op) ? find_in_sum(m, op, factor) : find_in_choice(m, op, factor);
 	default:
 		return false;
 	}

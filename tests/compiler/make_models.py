@@ -418,6 +418,10 @@ def models():
     yield "global_avg_large", nn.AdaptiveAvgPool2d(1), [(1, 2, 133, 500)]
     yield "dropout", nn.Sequential(conv(3, 4, 1), nn.Dropout(0.5)), [(1, 3, 4, 4)]
     yield "matmul_groups", Fn(lambda a, b: a @ b), [(700, 1100), (1100, 530)]
+    yield "attention_windows", Fn(lambda b, q, k, v: F.softmax(
+        (q @ k.transpose(-1, -2) + b.weight.view(1, 3, 9, 9)).view(2, 4, 3, 9, 9)
+        .add(torch.linspace(-2, 2, 4 * 81).view(1, 4, 1, 9, 9)).view(8, 3, 9, 9), -1) @ v,
+        nn.Linear(81, 3)), [(8, 3, 9, 16), (8, 3, 9, 16), (8, 3, 9, 16)]
 
 
 def main():
