@@ -60,6 +60,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	onnx_eltwise.c \
 	onnx_gather.c \
 	onnx_graph.c \
+	onnx_grid_sample.c \
 	onnx_helpers.c \
 	onnx_logic.c \
 	onnx_loss.c \

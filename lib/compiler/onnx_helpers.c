@@ -117,3 +117,14 @@ struct ir_value *onnx_filled(struct onnx_node *n, const struct ir_type *t, float
 		return ir_const_i64(n->g, NULL, t, v);
 	}
 }
+
+int onnx_choice(struct onnx_node *n, const char *attr, const char *const *names, int num)
+{
+	const char *value = names[0];
+
+	onnx_attr_string(n, attr, &value);
+	for (int i = 0; i < num; i++)
+		if (!strcmp(names[i], value))
+			return i;
+	onnx_node_fail(n, "%s '%.60s' cannot be compiled", attr, value);
+}

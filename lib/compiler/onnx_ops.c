@@ -323,6 +323,7 @@ static struct ir_value *(*const others[])(struct onnx_node *n) = {
 	onnx_import_math,
 	onnx_import_cast,
 	onnx_import_gather,
+	onnx_import_grid_sample,
 	onnx_import_move,
 	onnx_import_resize,
 	onnx_import_shape,

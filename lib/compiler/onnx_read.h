@@ -79,6 +79,8 @@ bool onnx_declares(const struct onnx_node *n, size_t i);
 struct ir_value *onnx_reshape(struct onnx_node *n, struct ir_value *x, int rank,
 			      const int64_t *dims);
 struct ir_value *onnx_transpose(struct onnx_node *n, struct ir_value *x, const int64_t *perm);
+/* Which of @num names a string attribute has; the first if it is absent. Fails for others. */
+int onnx_choice(struct onnx_node *n, const char *attr, const char *const *names, int num);
 /* What a map on constants computes, at once; @v itself otherwise. */
 struct ir_value *onnx_fold(struct onnx_node *n, struct ir_value *v);
 /* A constant with every element equal. */
@@ -97,6 +99,7 @@ struct ir_value *onnx_import_move(struct onnx_node *n);
 struct ir_value *onnx_import_shape(struct onnx_node *n);
 struct ir_value *onnx_import_gather(struct onnx_node *n);
 struct ir_value *onnx_import_cast(struct onnx_node *n);
+struct ir_value *onnx_import_grid_sample(struct onnx_node *n);
 struct ir_value *onnx_import_resize(struct onnx_node *n);
 
 _Noreturn void onnx_node_fail(const struct onnx_node *n, const char *fmt, ...)

@@ -38,18 +38,6 @@ struct resize {
 	struct ir_value *outside[IR_MAX_RANK];	/* TF_CROP: where there is no element; or NULL */
 };
 
-/* One of @num names, or a failure. */
-static int choice(struct onnx_node *n, const char *attr, const char *const *names, int num)
-{
-	const char *value = names[0];
-
-	onnx_attr_string(n, attr, &value);
-	for (int i = 0; i < num; i++)
-		if (!strcmp(names[i], value))
-			return i;
-	onnx_node_fail(n, "%s '%.60s' cannot be compiled", attr, value);
-}
-
 static void read_attributes(struct resize *r)
 {
 	static const char *const modes[] = { "nearest", "linear", "cubic", "bilinear" };
@@ -61,7 +49,7 @@ static void read_attributes(struct resize *r)
 						 "ceil" };
 	struct onnx_node *n = r->n;
 	int64_t exclude = 0, antialias = 0;
-	int mode = choice(n, "mode", modes, 4);
+	int mode = onnx_choice(n, "mode", modes, 4);
 
 	r->mode = mode == 3 ? LINEAR : (enum mode)mode;
 	if (!strcmp(n->proto->op_type, "Upsample") || n->opset < 11) {
@@ -69,8 +57,8 @@ static void read_attributes(struct resize *r)
 		r->rounding = FLOOR;
 		return;
 	}
-	r->coordinates = (enum coordinates)choice(n, "coordinate_transformation_mode", coordinates, 7);
-	r->rounding = (enum rounding)choice(n, "nearest_mode", roundings, 4);
+	r->coordinates = (enum coordinates)onnx_choice(n, "coordinate_transformation_mode", coordinates, 7);
+	r->rounding = (enum rounding)onnx_choice(n, "nearest_mode", roundings, 4);
 	r->cubic_a = -0.75f;
 	onnx_attr_float(n, "cubic_coeff_a", &r->cubic_a);
 	onnx_attr_float(n, "extrapolation_value", &r->extrapolation);

@@ -293,6 +293,12 @@ def moves():
     yield "pad_value_5d", Fn(lambda x: F.pad(x, (1, 2, 0, 0, 2, 1, -1, 3), value=1.5)), [(2, 3, 4, 17, 40)]
     yield "pad_two_readers", Fn(lambda c, x: (c(F.pad(x, (1, 1, 1, 1))), F.pad(x, (1, 1, 1, 1)) + 1), nn.Conv2d(3, 4, 3)), \
         [(1, 3, 9, 9)]
+    for mode in ("nearest", "bilinear", "bicubic"):
+        yield f"resize_{mode}", Fn(lambda x, mode=mode: F.interpolate(x, scale_factor=2.0, mode=mode)), [(2, 5, 14, 17)]
+        yield f"resize_{mode}_size", Fn(lambda x, mode=mode: F.relu(F.interpolate(x, size=(23, 9), mode=mode))), \
+            [(1, 130, 14, 17)]
+    yield "resize_corners", Fn(lambda x: F.interpolate(x, size=(40, 33), mode="bilinear", align_corners=True)), \
+        [(1, 21, 14, 17)]
     yield "pixel_shuffle", nn.PixelShuffle(3), [(2, 18, 11, 10)]
     yield "pixel_unshuffle", nn.PixelUnshuffle(2), [(2, 18, 10, 12)]
     yield "step_gather_rows", Fn(lambda e, x: e((x.abs() * 64).long()), nn.Embedding(512, 96)), [(4, 50)]

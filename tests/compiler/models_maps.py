@@ -100,7 +100,7 @@ def windows(Fn):
     yield "conv_transpose_3d", nn.ConvTranspose3d(4, 3, 2, 2), [(1, 4, 3, 5, 4)]
     yield "conv_transpose_computed", Fn(lambda x, w: F.conv_transpose2d(x, w, None, 2, 1)), [(2, 5, 6, 7), (5, 4, 3, 3)]
     yield "max_pool_3d", nn.MaxPool3d(2, 2), [(2, 5, 6, 8, 10)]
-    yield "max_pool_indices", Fn(lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)[1].float()), [(2, 3, 15, 16)]
+    yield "step_max_pool_indices", Fn(lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)[1].float()), [(2, 3, 15, 16)]
     yield "avg_pool_3d", nn.AvgPool3d((3, 2, 2), (2, 2, 1), (1, 0, 1)), [(1, 4, 7, 8, 9)]
     yield "lp_pool", nn.LPPool2d(2, 3, 2), [(1, 5, 13, 14)]
 
