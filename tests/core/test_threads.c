@@ -61,7 +61,7 @@ static void build(void)
 static bool launch(struct worker *w, uint64_t step)
 {
 	static const uint32_t scalar[8];
-	struct core_launch l = { .prog = prog, .memory = { w, translate }, .scalar = scalar,
+	struct core_launch l = { .prog = prog, .memory = { .opaque = w, .translate = translate }, .scalar = scalar,
 				 .scalars = 8, .bw_slices = 2, .dma_engines = 3, .check = step & 1 };
 	struct core_state *st;
 	struct core_fault f;
