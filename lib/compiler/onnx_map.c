@@ -17,13 +17,15 @@ void onnx_need_inputs(struct onnx_node *n, size_t min, size_t max)
 
 void onnx_align_operand(struct onnx_node *n)
 {
-	struct ir_type t = n->in[1]->type;
+	struct ir_type t;
 	struct ir_op from = { .name = n->name, .onnx_type = n->proto->op_type };
 	int64_t axis;
-	int rank = n->in[0]->type.rank;
+	int rank;
 
-	if (!onnx_attr_int(n, "axis", &axis))
+	if (!onnx_attr_int(n, "axis", &axis) || !n->in[0] || !n->in[1])
 		return;
+	t = n->in[1]->type;
+	rank = n->in[0]->type.rank;
 	if (axis < 0)
 		axis += rank;
 	if (axis < 0 || axis + t.rank > rank)
