@@ -28,7 +28,7 @@ void onnx_align_operand(struct onnx_node *n)
 	rank = n->in[0]->type.rank;
 	if (axis < 0)
 		axis += rank;
-	if (axis < 0 || axis + t.rank > rank)
+	if (axis < 0 || axis > rank - t.rank)
 		onnx_node_fail(n, "axis does not fit operands of %d and %d dimensions", rank, t.rank);
 	while (axis + t.rank < rank)
 		t.dim[t.rank++] = 1;
