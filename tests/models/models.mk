@@ -6,6 +6,13 @@ models-zoo:
 	.ci/install-packages build check train
 	/usr/bin/python3 tests/models/export.py $(BUILD)/models-zoo $(if $(FULL),--full)
 
+## make bench-models  device times of networks beside published ones
+.PHONY: bench-models
+bench-models:
+	.ci/install-packages build check train
+	$(MAKE) programs
+	tests/models/table.py --build $(BUILD)
+
 check-models: models-zoo
 	$(MAKE) programs
 	tests/models/check.py --build $(BUILD) $(if $(FULL),--full)
