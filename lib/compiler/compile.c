@@ -23,6 +23,8 @@ struct job {
 	const void *model;
 	size_t size;
 	bool mapped;
+	bool single;	/* one image of the batch after the other */
+	bool unfit;	/* the tensors did not fit into SBUF */
 	struct accelcc_options options;
 	const struct nca_target *target;
 	struct lower *lowered;
@@ -72,6 +74,7 @@ static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 		}
 		lower_discard_weights(job->lowered);
 	}
+	job->unfit = true;
 	cc_fail(cc, ACCELCC_BAD_INPUT,
 		"the tensors at node '%.200s' do not fit into the %u KiB per partition of %s's "
 		"SBUF even in bands of rows; use narrower images, --precision bf16, or another "
@@ -127,7 +130,8 @@ static void compile(struct cc *cc, void *arg)
 				      &job->options);
 
 	if (!job->options.no_fuse) {
-		lower_split_batch(g, job->target, job->options.precision == ACCELCC_BF16 ? 2 : 4);
+		lower_split_batch(g, job->target, job->options.precision == ACCELCC_BF16 ? 2 : 4,
+				  job->single);
 		ir_verify(g, "split-batch");
 	}
 	check_device_memory(cc, g, job->target, 0);
@@ -235,6 +239,13 @@ static enum accelcc_status compile_bytes(const void *model, size_t size, bool ma
 
 	cc_init(&cc, frontend_budget(size));
 	r->status = cc_run(&cc, compile, &job);
+	if (job.unfit && !job.options.no_fuse) {
+		/* Slower, as weights come once for every image, but each needs less room. */
+		cc_destroy(&cc);
+		cc_init(&cc, frontend_budget(size));
+		job.single = true;
+		r->status = cc_run(&cc, compile, &job);
+	}
 	memcpy(r->message, cc.message, sizeof(r->message));
 	if (r->status == ACCELCC_OK) {
 		snprintf(r->target, sizeof(r->target), "%s", job.target->name);

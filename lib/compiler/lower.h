@@ -145,8 +145,12 @@ uint64_t lower_column(struct lower *l, const struct ir_value *v);
 struct mir_scalar lower_column_scalar(const struct lower *l, uint64_t offset);
 
 /* ---- lower_batch.c ---- */
-/* Let operators on tensors too large for a whole batch run for some images after the other. */
-void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem);
+/*
+ * Let operators on tensors too large for a whole batch run for some images after the other; with
+ * @single for one image after the other, from the first operator to the last that allows it.
+ */
+void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem,
+		       bool single);
 
 /* ---- lower_plan.c ---- */
 /* Whether @op takes some images of what is in device memory: nothing has to move. */

@@ -12,6 +12,7 @@
 struct batch {
 	struct ir_graph *g;
 	const struct nca_target *target;
+	bool single;			/* one image at a time, as far as that goes */
 	int64_t images;
 	uint32_t elem;
 	struct ir_op **op;		/* in order */
@@ -46,6 +47,11 @@ static bool is_parallel(const struct batch *b, const struct ir_op *op)
 		for (int i = 0; i < 2; i++)
 			if (!ir_type_equal(&ir_in(op, i)->type, t))
 				return false;
+		break;
+	case IR_CONCAT:
+		/* Joins channels; groups of images would only make more of these copies. */
+		if (!b->single || op->attr.axis <= 0)
+			return false;
 		break;
 	case IR_RELU:
 	case IR_ACTIVATE:
@@ -114,7 +120,7 @@ static int64_t find_join(const struct batch *b, uint64_t room, uint64_t *most)
 	for (int64_t at = 0; at < parallel; at++) {
 		uint64_t live = live_at(b, at);
 
-		if (live > room)
+		if (live > room || b->single)
 			join = at + 1;
 		if (live > *most)
 			*most = live;
@@ -145,7 +151,7 @@ static uint64_t spilled_bytes(const struct batch *b, int64_t join, uint64_t room
 }
 
 static struct ir_value *slice(struct batch *b, struct ir_value *v, int64_t from, int64_t num,
-			      struct ir_op *before)
+			      const struct ir_op *reader, struct ir_op *before)
 {
 	struct ir_take *take = cc_new(b->g->cc, struct ir_take);
 	int64_t *index = cc_new_n(b->g->cc, int64_t, (size_t)num);
@@ -156,7 +162,7 @@ static struct ir_value *slice(struct batch *b, struct ir_value *v, int64_t from,
 		index[i] = from + i;
 	take->num[0] = num;
 	take->index[0] = index;
-	op = pass_op(b->g, IR_TAKE, before, 1, &v, &attr, before);
+	op = pass_op(b->g, IR_TAKE, reader, 1, &v, &attr, before);
 	op->out->cdim = v->cdim;
 	return op->out;
 }
@@ -183,7 +189,7 @@ static void clone(struct batch *b, int64_t from, int64_t to, struct group *k, st
 			if (!in[i] || ir_is_const(in[i]))
 				continue;
 			if (!k->map[in[i]->id])
-				k->map[in[i]->id] = slice(b, in[i], k->from, k->num, before);
+				k->map[in[i]->id] = slice(b, in[i], k->from, k->num, op, before);
 			in[i] = k->map[in[i]->id];
 		}
 		copy = pass_op(b->g, op->opcode, op, op->num_inputs, in, &op->attr, before);
@@ -193,7 +199,7 @@ static void clone(struct batch *b, int64_t from, int64_t to, struct group *k, st
 			struct ir_value *v = ir_in(op, i);
 
 			if (v && v->kind == IR_VALUE_INPUT && !next->map[v->id])
-				next->map[v->id] = slice(b, v, next->from, next->num, before);
+				next->map[v->id] = slice(b, v, next->from, next->num, op, before);
 		}
 	}
 }
@@ -274,9 +280,10 @@ static void rates(const struct batch *b, double *array, double *memory)
 	*memory = bytes * NCA_SLICES / ((double)t->devmem_bw * t->slices_per_core);
 }
 
-void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem)
+void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem,
+		       bool single)
 {
-	struct batch b = { .g = g, .target = target, .elem = elem };
+	struct batch b = { .g = g, .target = target, .elem = elem, .single = single };
 	uint64_t room = target->sbuf_bytes / 100 * 55, most, weights;
 	int64_t join, groups = 1;
 	double array, memory;
@@ -289,6 +296,10 @@ void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint
 		return;
 	find_lives(&b);
 	join = find_join(&b, room, &most);
+	if (single && join > 0) {
+		split(&b, join, b.images, false);
+		return;
+	}
 	if (!join || join == b.num)
 		return;
 	weights = weight_bytes(&b, join);
