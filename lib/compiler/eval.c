@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* What operators make of constants: while a model is read, and again between passes. */
-#include <math.h>
 #include <string.h>
 
 #include "eval.h"
@@ -21,26 +20,6 @@ static const float *fold_relu(struct ir_graph *g, const struct ir_op *op)
 	return y;
 }
 
-static float calculate(enum nca_alu alu, float a, float b)
-{
-	switch (alu) {
-	case NCA_ALU_SUB:
-		return a - b;
-	case NCA_ALU_MUL:
-		return a * b;
-	case NCA_ALU_DIV:
-		return a / b;
-	case NCA_ALU_MAX:
-		return a > b || a != a ? a : b;
-	case NCA_ALU_MIN:
-		return a < b || a != a ? a : b;
-	case NCA_ALU_POW:
-		return powf(a, b);
-	default:
-		return a + b;
-	}
-}
-
 static const float *fold_binary(struct ir_graph *g, const struct ir_op *op)
 {
 	enum nca_alu alu = op->opcode == IR_ADD ? NCA_ALU_ADD : op->attr.alu;
@@ -59,7 +38,7 @@ static const float *fold_binary(struct ir_graph *g, const struct ir_op *op)
 			ib += rest % t->dim[d] * sb[d];
 			rest /= t->dim[d];
 		}
-		y[i] = calculate(alu, a[ia], b[ib]);
+		y[i] = ir_alu_f32(alu, a[ia], b[ib]);
 	}
 	return y;
 }

@@ -92,5 +92,7 @@ struct ir_type ir_infer_map(struct ir_graph *g, const struct ir_op *op);
 void ir_map_print(const struct ir_map *map, FILE *out);
 /* The result of a map on constants. */
 struct ir_value *ir_map_eval(struct ir_graph *g, const struct ir_op *op);
+/* One ALU operation as constants are computed; NaN for those of integers only. */
+float ir_alu_f32(enum nca_alu alu, float a, float b);
 
 #endif

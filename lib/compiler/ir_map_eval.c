@@ -65,7 +65,7 @@ static union number convert(union number v, enum ir_map_class from, enum ir_map_
 	return out;
 }
 
-static float calculate(enum nca_alu alu, float a, float b)
+float ir_alu_f32(enum nca_alu alu, float a, float b)
 {
 	switch (alu) {
 	case NCA_ALU_ADD:
@@ -227,7 +227,7 @@ static union number evaluate_step(const struct eval *e, const struct ir_map_step
 				r.i = s->as == IR_MAP_U32 ? (int64_t)(uint32_t)r.i : (int32_t)r.i;
 			return s->as == IR_MAP_F32 ? convert(r, IR_MAP_I32, IR_MAP_F32) : r;
 		}
-		r.f = calculate(s->alu, as_float(a, ca), as_float(b, cb));
+		r.f = ir_alu_f32(s->alu, as_float(a, ca), as_float(b, cb));
 		return convert(r, IR_MAP_F32, s->as);
 	case IR_MAP_FUNC:
 		r.f = apply(s->func, as_float(a, ca), s->alpha);

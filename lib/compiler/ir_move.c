@@ -73,12 +73,6 @@ size_t ir_take_pieces(struct cc *cc, const struct ir_take *take, int rank)
 	return total;
 }
 
-bool ir_op_moves(const struct ir_op *op)
-{
-	return op->opcode == IR_TRANSPOSE || op->opcode == IR_TAKE || op->opcode == IR_CONCAT ||
-	       op->opcode == IR_TRILU;
-}
-
 static void add_dim(struct ir_piece *p, int64_t size, int64_t src, int64_t dst)
 {
 	p->size[p->rank] = size;

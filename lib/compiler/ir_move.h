@@ -41,7 +41,6 @@ struct ir_take_run *ir_take_runs(struct cc *cc, const int64_t *index, int64_t n,
 size_t ir_take_pieces(struct cc *cc, const struct ir_take *take, int rank);
 
 struct ir_type ir_infer_move(struct ir_graph *g, const struct ir_op *op);
-bool ir_op_moves(const struct ir_op *op);	/* one of the above */
 /* In order: a later piece may overwrite what an earlier one wrote. */
 struct ir_moves ir_moves_of(struct ir_graph *g, const struct ir_op *op);
 /* Dimensions of one element go, neighbours that lie behind each other become one. */

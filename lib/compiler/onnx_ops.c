@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "onnx_map.h"
 #include "onnx_window.h"
 
 static struct ir_op *new_op(struct onnx_node *n, enum ir_opcode opcode, int num_inputs)
@@ -11,16 +12,6 @@ static struct ir_op *new_op(struct onnx_node *n, enum ir_opcode opcode, int num_
 
 	op->onnx_type = n->proto->op_type;
 	return op;
-}
-
-static void need_inputs(struct onnx_node *n, size_t min, size_t max)
-{
-	if (n->num_in < min || n->num_in > max)
-		onnx_node_fail(n, "it has %zu inputs, and the operator takes %zu to %zu", n->num_in,
-			       min, max);
-	for (size_t i = 0; i < min; i++)
-		if (!n->in[i])
-			onnx_node_fail(n, "input %zu is missing", i);
 }
 
 static void refuse_int(struct onnx_node *n, const char *attr, int64_t accepted, const char *why)
@@ -92,7 +83,7 @@ static struct ir_value *import_conv(struct onnx_node *n)
 	int64_t group = 1;
 	struct ir_op *op;
 
-	need_inputs(n, 2, 3);
+	onnx_need_inputs(n, 2, 3);
 	wt = &n->in[1]->type;
 	if (!ir_is_const(n->in[1]) || ir_is_const(n->in[0]) || wt->rank > 4 ||
 	    (n->in[2] && !ir_is_const(n->in[2])))
@@ -121,7 +112,7 @@ static struct ir_value *import_gemm(struct onnx_node *n)
 	float alpha = 1.0f, beta = 1.0f;
 	struct ir_op *op;
 
-	need_inputs(n, 2, 3);
+	onnx_need_inputs(n, 2, 3);
 	onnx_attr_int(n, "transA", &ta);
 	onnx_attr_int(n, "transB", &tb);
 	onnx_attr_float(n, "alpha", &alpha);
@@ -138,7 +129,7 @@ static struct ir_value *import_gemm(struct onnx_node *n)
 
 static struct ir_value *import_simple(struct onnx_node *n, enum ir_opcode opcode, size_t num_inputs)
 {
-	need_inputs(n, num_inputs, num_inputs);
+	onnx_need_inputs(n, num_inputs, num_inputs);
 	return new_op(n, opcode, (int)num_inputs)->out;
 }
 
@@ -160,7 +151,7 @@ static struct ir_value *import_batch_norm(struct onnx_node *n)
 	bool computed = false;
 	struct ir_op *op;
 
-	need_inputs(n, 5, 5);
+	onnx_need_inputs(n, 5, 5);
 	need_is_test(n);
 	onnx_attr_float(n, "epsilon", &epsilon);
 	onnx_attr_float(n, "momentum", &momentum);
@@ -181,7 +172,7 @@ static struct ir_value *import_pool(struct onnx_node *n, enum ir_opcode opcode)
 	struct ir_window w;
 	struct ir_op *op;
 
-	need_inputs(n, 1, 1);
+	onnx_need_inputs(n, 1, 1);
 	if (!onnx_pool_is_simple(n))
 		return opcode == IR_MAX_POOL ? onnx_any_max_pool(n) : onnx_any_avg_pool(n);
 	read_window(n, &w, true);
@@ -201,7 +192,7 @@ static struct ir_value *import_dropout(struct onnx_node *n)
 	float ratio = 0.5f;
 	int64_t seed;
 
-	need_inputs(n, 1, 3);
+	onnx_need_inputs(n, 1, 3);
 	need_is_test(n);
 	onnx_attr_float(n, "ratio", &ratio);
 	onnx_attr_int(n, "seed", &seed);
@@ -241,7 +232,7 @@ static struct ir_value *import_constant(struct onnx_node *n)
 	float f;
 	size_t num;
 
-	need_inputs(n, 0, 0);
+	onnx_need_inputs(n, 0, 0);
 	t = onnx_attr_tensor(n, "value");
 	if (t)
 		return onnx_tensor(n->g, t, n->name);
