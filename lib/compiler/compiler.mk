@@ -31,7 +31,10 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower_io.c \
 	lower_map.c \
 	lower_matmul.c \
+	lower_matmul_bring.c \
 	lower_matmul_int.c \
+	lower_matmul_large.c \
+	lower_matmul_plan.c \
 	lower_move.c \
 	lower_norm.c \
 	lower_plan.c \

@@ -154,6 +154,7 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 	l->m = mir_new(g->cc, options->target, options->max_insts);
 	l->dtype = options->bf16 ? NCA_BF16 : NCA_FP32;
 	l->elem = nca_dtype_size(l->dtype);
+	l->sbuf_percent = options->sbuf_percent;
 	l->homes = cc_new_n(g->cc, struct home, g->next_id);
 	l->spilled = lower_plan(g, options->target, l->elem, options->sbuf_percent);
 	if (g->num_inputs + g->num_outputs + MIR_SLOT_IO > NCA_PROGRAM_MAX_SLOTS)

@@ -68,6 +68,7 @@ struct lower {
 	struct mir *m;
 	uint8_t dtype;			/* of activations and weights */
 	uint32_t elem;			/* its size */
+	int sbuf_percent;		/* how full whole tensors may make SBUF */
 	const bool *spilled; /* by value id: too large for SBUF, worked on in bands of rows */
 	struct home *homes;		/* by value id */
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "ir_move.h"
-#include "lower.h"
+#include "lower_matmul.h"
 
 #define BANK_FP32 (NCA_PSUM_BANK_BYTES / 4)
 #define SUM_BANKS 6
@@ -319,31 +319,18 @@ static void multiply(struct product *p, int64_t at)
 /* What passes by several times must not cross the host link each time. */
 static void stage_b(struct product *p)
 {
-	struct lower *l = p->l;
-	int64_t bs = nca_dtype_size(p->b.dtype), es = l->elem, total = 1;
-	struct dram_view to = { .valid = true, .dtype = l->dtype, .slot = MIR_SLOT_SCRATCH };
+	int64_t bs = nca_dtype_size(p->b.dtype), es = p->l->elem, total = 1;
+	bool turned = p->op->attr.trans_b;
 
 	if (p->b.buf || p->b.slot < MIR_SLOT_IO || p->groups < 2)
 		return;
 	for (int i = 0; i < p->tb.rank; i++)
 		total *= p->tb.dim[i];
-	to.buf = mir_scratch(l->m, (uint64_t)(total * es), "matmul operand");
-	if (p->op->attr.trans_b) {
-		struct ir_piece whole = { .rank = 1, .size = { total }, .src = { 1 }, .dst = { 1 } };
-
-		lower_copy_piece(l, &to, &p->b, &whole);
-	} else {
-		/* A strip of columns at a time, in the order in which they are needed. */
-		for (int64_t c = 0; c < p->n; c += p->columns) {
-			struct ir_piece strip = { .rank = 2, .size = { total / p->n, min64(p->columns, p->n - c) },
-						  .src = { p->n, 1 }, .dst = { p->n, 1 }, .src_at = c, .dst_at = c };
-
-			lower_copy_piece(l, &to, &p->b, &strip);
-		}
-	}
+	/* If a strip is not in one piece, all of it comes at once. */
+	p->b = lower_stage_matrix(p->l, &p->b, turned ? 1 : total / p->n, turned ? total : p->n,
+				  turned ? total : p->columns);
 	p->b_stride[0] = p->b_stride[0] / bs * es;
 	p->b_stride[1] = p->b_stride[1] / bs * es;
-	p->b = to;
 }
 
 /* How much of SBUF each operand gets. */
@@ -379,6 +366,47 @@ static struct ir_type as_matrix(struct ir_type t, bool left)
 	return t;
 }
 
+/* Where the result goes: to the host if nothing else reads it. */
+static struct dram_view result_view(struct lower *l, const struct ir_value *v)
+{
+	struct dram_view c;
+
+	if (!lower_output_view(l, v, &c))
+		c = (struct dram_view){
+			.valid = true, .dtype = l->dtype, .slot = MIR_SLOT_SCRATCH,
+			.buf = mir_scratch(l->m, (uint64_t)ir_type_elements(&v->type) * l->elem, v->name)
+		};
+	return c;
+}
+
+/* One matrix on the right, and all rows on the left in one: a large one of these has a way of its own. */
+static bool large_product(struct product *p, struct ir_value *va, struct ir_value *vb)
+{
+	const struct ir_attrs *at = &p->op->attr;
+	struct lower *l = p->l;
+	int64_t rows = ir_type_elements(&va->type) / p->k;
+	struct matmul mm = { .op = p->op, .m = rows, .n = p->n, .k = p->k };
+
+	if (at->trans_a || (at->trans_b && !ir_is_const(vb)) || rows != p->m * p->batches ||
+	    ir_type_elements(&vb->type) != p->k * p->n ||
+	    !lower_matmul_is_large(l, rows, p->n, p->k, ir_is_const(vb)))
+		return false;
+	mm.a = lower_in_dram(l, va);
+	mm.a_row = p->k * nca_dtype_size(mm.a.dtype);
+	if (ir_is_const(vb)) {
+		mm.weights = vb->data.f32;
+		mm.weight_stride[0] = at->trans_b ? 1 : p->n;
+		mm.weight_stride[1] = at->trans_b ? p->k : 1;
+	} else {
+		mm.b = lower_in_dram(l, vb);
+		mm.b_row = p->n * nca_dtype_size(mm.b.dtype);
+	}
+	mm.c = result_view(l, p->op->out);
+	lower_matmul_large(l, &mm);
+	l->homes[p->op->out->id].dram = mm.c;
+	return true;
+}
+
 void lower_matmul(struct lower *l, struct ir_op *op)
 {
 	struct ir_value *va = ir_in(op, 0), *vb = ir_in(op, 1);
@@ -388,13 +416,16 @@ void lower_matmul(struct lower *l, struct ir_op *op)
 	struct ir_type *c = &p.tc;
 	int64_t as, bs, steps;
 
+	p.m = a->dim[a->rank - (op->attr.trans_a ? 1 : 2)];
+	p.k = a->dim[a->rank - (op->attr.trans_a ? 2 : 1)];
+	p.n = b->dim[b->rank - (op->attr.trans_b ? 2 : 1)];
+	p.batches = ir_type_elements(&op->out->type) / (p.m * p.n);
+	if (large_product(&p, va, vb))
+		return;
 	p.a = lower_in_dram(l, va);
 	p.b = lower_in_dram(l, vb);
 	as = nca_dtype_size(p.a.dtype);
 	bs = nca_dtype_size(p.b.dtype);
-	p.m = a->dim[a->rank - (op->attr.trans_a ? 1 : 2)];
-	p.k = a->dim[a->rank - (op->attr.trans_a ? 2 : 1)];
-	p.n = b->dim[b->rank - (op->attr.trans_b ? 2 : 1)];
 	p.a_stride[0] = as * (op->attr.trans_a ? 1 : p.k);
 	p.a_stride[1] = as * (op->attr.trans_a ? p.m : 1);
 	p.b_stride[0] = bs * (op->attr.trans_b ? 1 : p.n);
@@ -407,14 +438,7 @@ void lower_matmul(struct lower *l, struct ir_op *op)
 		c->dim[c->rank - 1] = 1;
 		c->rank++;
 	}
-	p.batches = ir_type_elements(&op->out->type) / (p.m * p.n);
-	if (!lower_output_view(l, op->out, &p.c))
-		p.c = (struct dram_view){
-			.valid = true,
-			.dtype = l->dtype,
-			.slot = MIR_SLOT_SCRATCH,
-			.buf = mir_scratch(l->m, (uint64_t)(p.batches * p.m * p.n) * l->elem, op->out->name)
-		};
+	p.c = result_view(l, op->out);
 	plan(&p);
 	stage_b(&p);
 	l->m->psum_banks = NCA_PSUM_BANKS;

@@ -79,7 +79,8 @@ struct mir_inst {
 	uint32_t block;		/* the step of the program it belongs to */
 	bool prefetch;		/* a load that may move to an earlier block */
 	uint32_t prefetch_bytes;
-	uint8_t split;		/* DMA: partitions are dealt to this many queues; 0: spread */
+	uint8_t split;		/* DMA: partitions are dealt to this many transfers; 0: one of its own */
+	uint8_t queues;		/* of @split: the first so many DMA engines; 0: all but the last */
 };
 
 struct mir {

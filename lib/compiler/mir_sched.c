@@ -269,6 +269,10 @@ static void emit_split(struct sched *s, struct mir_stream *st, struct nca_inst *
 {
 	struct nca_inst whole = *out;
 	uint32_t parts = s->m->inst[n].split, rows = whole.dma.size[0], at = 0;
+	uint32_t queues = s->m->inst[n].queues;
+
+	if (!queues)
+		queues = s->m->target->dma_engines - 1;
 
 	for (uint32_t k = 0; k < parts; k++) {
 		uint32_t end = rows * (k + 1) / parts;
@@ -278,7 +282,7 @@ static void emit_split(struct sched *s, struct mir_stream *st, struct nca_inst *
 			*out = whole;
 			memset(out->wait, 0, sizeof(out->wait));
 		}
-		out->dma.queue = (uint8_t)(s->next_queue++ % (s->m->target->dma_engines - 1));
+		out->dma.queue = (uint8_t)(s->next_queue++ % queues);
 		out->dma.size[0] = end - at;
 		advance_side(&out->dma.dst, at);
 		if (whole.dma.mode == NCA_DMA_GATHER)	/* the next indices into the same rows */

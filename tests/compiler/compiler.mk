@@ -26,3 +26,8 @@ UNIT_TESTS += test_compiler_report
 test_compiler_report_SRCS := tests/compiler/test_report.c
 test_compiler_report_ARCHIVES := accelcc
 test_compiler_report_LIBS := -lcunit
+
+UNIT_TESTS += test_compiler_product
+test_compiler_product_SRCS := $(addprefix tests/compiler/, test_product.c model_builder.c)
+test_compiler_product_ARCHIVES := accelcc
+test_compiler_product_LIBS := -lcunit

@@ -423,6 +423,7 @@ def models():
     yield "bands_global", nn.AdaptiveAvgPool2d(1), [(1, 3, 150, 140)]
     yield "global_avg_large", nn.AdaptiveAvgPool2d(1), [(1, 2, 133, 500)]
     yield "dropout", nn.Sequential(conv(3, 4, 1), nn.Dropout(0.5)), [(1, 3, 4, 4)]
+    yield "matmul_large", Fn(lambda a, b: a @ b), [(1300, 1030), (1030, 2600)]
     yield "matmul_groups", Fn(lambda a, b: a @ b), [(700, 1100), (1100, 530)]
     yield "attention_windows", Fn(lambda b, q, k, v: F.softmax(
         (q @ k.transpose(-1, -2) + b.weight.view(1, 3, 9, 9)).view(2, 4, 3, 9, 9)

@@ -58,13 +58,16 @@ def export(path, model, batch):
 
 
 def export_matmul(path):
+    import numpy as np
     from onnx import TensorProto, helper, save
 
     m, k, n = MATMUL
-    a, b, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-               for name, shape in (("a", (m, k)), ("b", (k, n)), ("y", (m, n))))
-    graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["y"])], "matmul", [a, b], [y])
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), path)
+    # Upper halves of FP32 numbers from 1 to 2: time does not depend on values.
+    bits = np.random.default_rng(1).integers(0x3f80, 0x4000, k * n, dtype=np.uint16)
+    w = TensorProto(name="w", data_type=TensorProto.BFLOAT16, dims=[k, n], raw_data=bits.tobytes())
+    x, y = (helper.make_tensor_value_info(name, TensorProto.BFLOAT16, shape) for name, shape in (("x", (m, k)), ("y", (m, n))))
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "matmul", [x], [y], [w])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
 
 
 class Measured:
