@@ -14,6 +14,7 @@ struct cc_chunk {
 	struct cc_chunk *next;
 	size_t size;
 	size_t used;
+	unsigned int scope;
 	_Alignas(ALIGNMENT) uint8_t data[];
 };
 
@@ -64,6 +65,7 @@ static struct cc_chunk *new_chunk(struct cc *cc, size_t size)
 			"with more memory is needed",
 			cc->used);
 	c->size = size;
+	c->scope = cc->scope;
 	return c;
 }
 
@@ -80,7 +82,7 @@ void *cc_alloc(struct cc *cc, size_t size)
 			cc->budget);
 	cc->used += size;
 	/* The slack of ALIGNMENT bytes in new_chunk() pays for this. */
-	if (c && size <= c->size - c->used) {
+	if (c && c->scope == cc->scope && size <= c->size - c->used) {
 		start = (uintptr_t)c->data;
 		skip = -start & (ALIGNMENT - 1);
 		start += skip + c->used;
@@ -88,7 +90,7 @@ void *cc_alloc(struct cc *cc, size_t size)
 		c = new_chunk(cc, size > CHUNK_SIZE / 4 ? size : CHUNK_SIZE);
 		start = (uintptr_t)c->data;
 		start += -start & (ALIGNMENT - 1);
-		if (cc->chunks && size > CHUNK_SIZE / 4) {
+		if (cc->chunks && cc->chunks->scope == cc->scope && size > CHUNK_SIZE / 4) {
 			/* A large block of its own; keep filling the current chunk. */
 			c->next = cc->chunks->next;
 			cc->chunks->next = c;
@@ -101,6 +103,29 @@ void *cc_alloc(struct cc *cc, size_t size)
 	if (c->used > c->size)
 		c->used = c->size;
 	return (void *)start;
+}
+
+void cc_enter(struct cc *cc)
+{
+	cc_assert(cc, cc->scope < CC_SCOPES);
+	cc->used_before[cc->scope++] = cc->used;
+}
+
+/* The chunks of a scope are all in front of those of the scopes around it. */
+void cc_leave(struct cc *cc, bool keep)
+{
+	cc_assert(cc, cc->scope > 0);
+	while (!keep && cc->chunks && cc->chunks->scope == cc->scope) {
+		struct cc_chunk *next = cc->chunks->next;
+
+		free(cc->chunks);
+		cc->chunks = next;
+	}
+	for (struct cc_chunk *c = cc->chunks; c && c->scope == cc->scope; c = c->next)
+		c->scope--;
+	cc->scope--;
+	if (!keep)
+		cc->used = cc->used_before[cc->scope];
 }
 
 void *cc_calloc(struct cc *cc, size_t n, size_t size)
@@ -157,5 +182,15 @@ void *cc_grow(struct cc *cc, void *array, size_t used, size_t *cap, size_t elem)
 	bigger = cc_calloc(cc, *cap, elem);
 	if (used)
 		memcpy(bigger, array, used * elem);
+	return bigger;
+}
+
+void *cc_move(struct cc *cc, void *array, size_t used, size_t *cap, size_t elem)
+{
+	size_t had = *cap;
+	void *bigger = cc_grow(cc, array, used, cap, elem);
+
+	if (bigger != array && array)
+		cc_discard(array, had * elem);
 	return bigger;
 }

@@ -12,10 +12,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "accelcc.h"
+
+#define CC_SCOPES 4	/* most that may be open at once */
 
 struct cc_chunk;
 
@@ -26,6 +29,8 @@ struct cc {
 	struct cc_chunk *chunks;
 	size_t used;		/* bytes handed out */
 	size_t budget;		/* most that may be handed out */
+	unsigned int scope;	/* how many scopes are open */
+	size_t used_before[CC_SCOPES];
 };
 
 void cc_init(struct cc *cc, size_t budget);
@@ -53,6 +58,14 @@ char *cc_strndup(struct cc *cc, const char *s, size_t n);
 char *cc_printf(struct cc *cc, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
+ * What is allocated between the two can be given back together, when nothing points to it any more:
+ * an attempt that came to nothing, or what one step needs only for itself. With @keep it stays, as
+ * if there had been no scope. Scopes nest.
+ */
+void cc_enter(struct cc *cc);
+void cc_leave(struct cc *cc, bool keep);
+
+/*
  * The contents of @size bytes at @p are no longer needed: give the pages back. The memory stays the
  * arena's and reads as zeros, or, in a mapped file, as the file.
  */
@@ -63,6 +76,8 @@ void cc_discard(const void *p, size_t size);
 
 /* Make room for one more element in an array of *cap; the old array stays in the arena. */
 void *cc_grow(struct cc *cc, void *array, size_t used, size_t *cap, size_t elem);
+/* The same for a large array that nobody else points into: the old one's pages are given back. */
+void *cc_move(struct cc *cc, void *array, size_t used, size_t *cap, size_t elem);
 #define cc_push(cc, array, n, cap) \
 	((array) = cc_grow(cc, array, n, &(cap), sizeof(*(array))), &(array)[(n)++])
 

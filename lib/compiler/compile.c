@@ -24,6 +24,7 @@ struct job {
 	size_t size;
 	bool mapped;
 	bool single;	/* one image of the batch after the other */
+	bool may_split;	/* image by image would be something else */
 	bool unfit;	/* the tensors did not fit into SBUF */
 	struct accelcc_options options;
 	const struct nca_target *target;
@@ -37,50 +38,77 @@ static bool assign_addresses(struct mir *m, int64_t *culprit)
 {
 	static const struct {
 		unsigned int percent;
-		bool slack;
-	} tries[] = { { 97, true }, { 93, true }, { 88, true }, { 80, true },  { 70, true }, { 55, true },
-		      { 93, false }, { 85, false }, { 70, false }, { 50, false }, { 30, false }, { 0, false } };
+		enum mir_slack slack;
+	} tries[] = { { 97, MIR_EARLY }, { 93, MIR_EARLY }, { 88, MIR_EARLY }, { 80, MIR_EARLY },
+		      { 70, MIR_EARLY }, { 55, MIR_EARLY }, { 93, MIR_BLOCK }, { 85, MIR_BLOCK },
+		      { 70, MIR_BLOCK }, { 50, MIR_BLOCK }, { 30, MIR_BLOCK }, { 0, MIR_BLOCK },
+		      { 50, MIR_EXACT }, { 0, MIR_EXACT } };
 
 	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
 		mir_prefetch(m, (uint64_t)m->target->sbuf_bytes * tries[i].percent / 100,
 			     tries[i].slack);
-		if (mir_allocate(m, culprit))
+		if (mir_allocate(m, MIR_LARGEST_FIRST, culprit) || mir_allocate(m, MIR_LASTING_FIRST, culprit))
 			return true;
+	}
+	return false;
+}
+
+static bool is_fit(struct cc *cc, struct job *job, struct ir_graph *g, const struct lower_options *options,
+		   int64_t *culprit)
+{
+	cc_enter(cc);
+	job->lowered = lower_graph(g, options);
+	if (assign_addresses(job->lowered->m, culprit)) {
+		cc_leave(cc, true);
+		lower_discard_constants(job->lowered);
+		return true;
 	}
 	return false;
 }
 
 /*
  * The more of SBUF whole tensors may take, the fewer transfers; but what else needs room there is
- * only known afterwards, so try again with less until it fits.
+ * only known afterwards, so try again with less until it fits. Tensors that go to device memory between
+ * operators are the last resort: where images can be had one after the other, that comes first.
  */
 static void lower_to_fit(struct cc *cc, struct job *job, struct ir_graph *g)
 {
-	static const int percents[] = { 85, 70, 55, 40, 25, 10 };
+	static const struct {
+		int percent;
+		bool parks;
+	} tries[] = { { 85, false }, { 70, false }, { 55, false }, { 40, false }, { 25, false },
+		      { 85, true }, { 55, true }, { 40, true }, { 25, true }, { 10, true } };
 	struct lower_options options = { .target = job->target,
 					 .bf16 = job->options.precision == ACCELCC_BF16,
 					 .max_insts = MAX_INSTS,
 					 .no_fuse = job->options.no_fuse };
+	const struct lower_plan *plan[sizeof(tries) / sizeof(tries[0])], *last = NULL;
+	size_t num = 0;
 	int64_t culprit = 0;
+	uint64_t needed;
 
 	if (job->options.max_instructions && job->options.max_instructions < MAX_INSTS)
 		options.max_insts = job->options.max_instructions;
-	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
-		options.sbuf_percent = percents[i];
-		job->lowered = lower_graph(g, &options);
-		if (assign_addresses(job->lowered->m, &culprit)) {
-			lower_discard_constants(job->lowered);
+	for (; num < sizeof(tries) / sizeof(tries[0]) && !(tries[num].parks && job->may_split); num++)
+		plan[num] = lower_plan(g, &options, tries[num].percent, tries[num].parks);
+	for (size_t i = 0; i < num; i++) {
+		if (last && lower_plans_equal(g, last, plan[i]))
+			continue;
+		if (last)
+			cc_leave(cc, false);
+		options.plan = plan[i];
+		if (is_fit(cc, job, g, &options, &culprit))
 			return;
-		}
-		lower_discard_weights(job->lowered);
+		last = plan[i];
 	}
 	job->unfit = true;
+	needed = (mir_sbuf_needed(job->lowered->m) + 1023) >> 10;
 	cc_fail(cc, ACCELCC_BAD_INPUT,
-		"the tensors at node '%.200s' do not fit into the %u KiB per partition of %s's "
-		"SBUF even in bands of rows; use narrower images, --precision bf16, or another "
-		"--target",
+		"the tensors at node '%.200s' do not fit into SBUF even in bands of rows: the program "
+		"needs %llu KiB per partition, and %s has %u KiB; use narrower images, --precision "
+		"bf16, or another --target",
 		job->lowered->op_names[job->lowered->m->inst[culprit].in.op_id],
-		job->target->sbuf_bytes >> 10, job->target->name);
+		(unsigned long long)needed, job->target->name, job->target->sbuf_bytes >> 10);
 }
 
 /* @more: bytes besides inputs and outputs. Refused before a program for such tensors is even made. */
@@ -130,8 +158,8 @@ static void compile(struct cc *cc, void *arg)
 				      &job->options);
 
 	if (!job->options.no_fuse) {
-		lower_split_batch(g, job->target, job->options.precision == ACCELCC_BF16 ? 2 : 4,
-				  job->single);
+		job->may_split = lower_split_batch(g, job->target, job->options.precision == ACCELCC_BF16 ? 2 : 4,
+						   job->single);
 		ir_verify(g, "split-batch");
 	}
 	check_device_memory(cc, g, job->target, 0);
@@ -239,7 +267,7 @@ static enum accelcc_status compile_bytes(const void *model, size_t size, bool ma
 
 	cc_init(&cc, frontend_budget(size));
 	r->status = cc_run(&cc, compile, &job);
-	if (job.unfit && !job.options.no_fuse) {
+	if (job.unfit && job.may_split) {
 		/* Slower, as weights come once for every image, but each needs less room. */
 		cc_destroy(&cc);
 		cc_init(&cc, frontend_budget(size));

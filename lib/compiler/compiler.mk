@@ -22,6 +22,7 @@ ACCELCC_SRCS += $(addprefix lib/compiler/, \
 	lower.c \
 	lower_attention.c \
 	lower_attention_out.c \
+	lower_attention_side.c \
 	lower_conv.c \
 	lower_conv_band.c lower_conv_out.c lower_batch.c \
 	lower_conv_plan.c \

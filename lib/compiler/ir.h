@@ -170,6 +170,7 @@ struct ir_op {
 	struct ir_use *in;
 	struct ir_value *out;
 	struct ir_attrs attr;
+	bool repeated;		/* begins, or follows, operators that are repeated for other images */
 	struct ir_op *prev, *next;
 };
 

@@ -154,9 +154,8 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 	l->m = mir_new(g->cc, options->target, options->max_insts);
 	l->dtype = options->bf16 ? NCA_BF16 : NCA_FP32;
 	l->elem = nca_dtype_size(l->dtype);
-	l->sbuf_percent = options->sbuf_percent;
 	l->homes = cc_new_n(g->cc, struct home, g->next_id);
-	l->spilled = lower_plan(g, options->target, l->elem, options->sbuf_percent);
+	l->plan = options->plan;
 	if (g->num_inputs + g->num_outputs + MIR_SLOT_IO > NCA_PROGRAM_MAX_SLOTS)
 		cc_fail(g->cc, ACCELCC_BAD_INPUT,
 			"%zu inputs and outputs are more than the %d slots of a program",
@@ -167,6 +166,10 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 		lower_input(l, i);
 	lower_plan_columns(l);
 	for (struct ir_op *op = g->first; op; op = op->next) {
+		/* The same transfers for every group of images. */
+		if (op->repeated)
+			lower_close_weights(l);
+		l->repeats |= op->repeated;
 		mir_next_block(l->m);
 		l->m->op_id = (uint32_t)l->num_op_names;
 		snprintf(name, sizeof(name), "%.200s (%.40s)", op->name ? op->name : "",
@@ -176,6 +179,9 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 		for (size_t i = 0; i < g->num_outputs; i++)
 			if (g->outputs[i] == op->out)
 				lower_output(l, i);
+		for (int i = -1; i < op->num_inputs; i++)
+			if (i < 0 || ir_in(op, i))
+				lower_leave(l, i < 0 ? op->out : ir_in(op, i));
 		if (options->no_fuse)
 			leave_sbuf(l, op);
 	}

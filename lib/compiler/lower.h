@@ -39,6 +39,7 @@ struct home {
 struct weight_piece {
 	const void *data;
 	uint64_t offset, size;
+	uint64_t hash;		/* of a group's; 0: not known */
 };
 
 /* Weights that one DMA brings: a row of @bytes in each of @nparts partitions. */
@@ -68,13 +69,13 @@ struct lower {
 	struct mir *m;
 	uint8_t dtype;			/* of activations and weights */
 	uint32_t elem;			/* its size */
-	int sbuf_percent;		/* how full whole tensors may make SBUF */
-	const bool *spilled; /* by value id: too large for SBUF, worked on in bands of rows */
+	const struct lower_plan *plan;
 	struct home *homes;		/* by value id */
 
 	struct weight_piece *pieces;
 	size_t num_pieces, cap_pieces;
 	uint64_t weights_size;
+	bool repeats;			/* several operators have the same weights */
 	struct weight_group *group;	/* still open, or NULL */
 	uint8_t *staging;		/* [128][WEIGHT_GROUP_BYTES]: the open group */
 	uint8_t *stationary;		/* likewise: the tile that goes there next */
@@ -91,18 +92,24 @@ struct lower {
 	size_t num_op_names, cap_op_names;
 };
 
+/* What stays in SBUF, by value id. */
+struct lower_plan {
+	int percent;	/* how full whole tensors may make it */
+	bool *spilled;	/* too large for SBUF, worked on in bands of rows */
+	bool *parked;	/* there only while an operator works on it */
+};
+
 struct lower_options {
 	const struct nca_target *target;
 	bool bf16;
 	uint64_t max_insts;
-	int sbuf_percent;	/* how full whole tensors may make SBUF */
+	const struct lower_plan *plan;
 	bool no_fuse;		/* operator by operator: every result goes to device memory */
 };
 
 /* Lowers the graph; the caller schedules the result. */
 struct lower *lower_graph(struct ir_graph *g, const struct lower_options *options);
-/* Give back memory: the weights of a lowering that is given up, or the constants once it is final. */
-void lower_discard_weights(struct lower *l);
+/* Give back the memory of the constants once a lowering is final. */
 void lower_discard_constants(struct lower *l);
 
 /* The type @v has on the device, in SBUF and scratch memory. */
@@ -134,6 +141,8 @@ struct dram_view lower_constant(struct lower *l, const struct ir_value *v);
 /* Have [nparts][bytes] constants brought to SBUF; *at is their offset in the group's buffer. */
 struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, uint64_t nparts,
 					 uint64_t bytes, uint64_t *at);
+/* The same in a transfer of their own, whatever is open; for what stays when its neighbours would go. */
+struct weight_group *lower_place_apart(struct lower *l, const uint8_t *data, uint64_t nparts, uint64_t bytes);
 /* Bring a group again, into a new buffer. */
 void lower_reload_weights(struct lower *l, struct weight_group *gr);
 void lower_close_weights(struct lower *l);
@@ -148,17 +157,19 @@ struct mir_scalar lower_column_scalar(const struct lower *l, uint64_t offset);
 /* ---- lower_batch.c ---- */
 /*
  * Let operators on tensors too large for a whole batch run for some images after the other; with
- * @single for one image after the other, from the first operator to the last that allows it.
+ * @single for one image after the other, from the first operator to the last that allows it. Returns
+ * whether @single would make a difference.
  */
-void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem,
+bool lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem,
 		       bool single);
 
 /* ---- lower_plan.c ---- */
 /* Whether @op takes some images of what is in device memory: nothing has to move. */
 bool lower_slices(const struct ir_op *op);
-/* Which values are too large to stay: marks them so that what is live at once fits @percent of
- * SBUF. */
-bool *lower_plan(struct ir_graph *g, const struct nca_target *target, uint32_t elem, int percent);
+/* Which values are too large to stay, so that what is live at once fits @percent of SBUF; with @parks they
+ * may also be away between operators. */
+struct lower_plan *lower_plan(struct ir_graph *g, const struct lower_options *options, int percent, bool parks);
+bool lower_plans_equal(const struct ir_graph *g, const struct lower_plan *a, const struct lower_plan *b);
 /* Whether a reshape leaves everything where it is in SBUF. */
 bool lower_keeps_channels(const struct ir_op *reshape);
 /* Whether a convolution loads its few channels once per window row, see lower_conv.c. */
@@ -177,6 +188,8 @@ bool lower_is_banded(const struct lower *l, const struct ir_value *v);
 struct mir_buf *lower_in_sbuf(struct lower *l, struct ir_value *v);
 /* Give the value's place in SBUF up; what was there waits in device memory. */
 void lower_park(struct lower *l, struct ir_value *v);
+/* After an operator, or one step of it: a value that waits in device memory gives up its place. */
+void lower_leave(struct lower *l, struct ir_value *v);
 /* The value in device memory, stored to scratch if need be. */
 struct dram_view lower_in_dram(struct lower *l, struct ir_value *v);
 void lower_store(struct lower *l, struct ir_value *v, const struct dram_view *to);

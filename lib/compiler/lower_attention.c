@@ -25,65 +25,6 @@ void attention_copy(struct attention *t, const struct mir_tile *dst, const struc
 	mir_elementwise(t->l->m, &copy);
 }
 
-int64_t attention_pixel(const struct attention *t, const struct attention_side *s,
-			const struct attention_unit *u, int64_t token)
-{
-	const struct ir_attention_part *p = s->part;
-	int64_t pixel = p->pixel + token * p->token + u->head * p->head_pixel;
-
-	for (int i = 0; i < IR_ATTENTION_BATCHES; i++)
-		pixel += u->batch[i] * p->batch[i];
-	return s->banded ? pixel - t->image * s->rows.s.h * s->rows.s.w : pixel;
-}
-
-static int64_t pixels_of(const struct rows *r)
-{
-	return r->nn * r->rows * r->s.w;
-}
-
-struct attention_head attention_head(struct attention *t, const struct attention_side *s,
-				     const struct attention_unit *u, int64_t channels, int64_t token,
-				     int64_t tokens)
-{
-	int64_t es = t->l->elem, pixels = pixels_of(&s->rows);
-	struct attention_head from = { .buf = s->rows.buf, .block_bytes = (uint64_t)(pixels * es),
-				       .at = (uint64_t)(attention_pixel(t, s, u, token) * es),
-				       .channel = s->part->channel + u->head * s->part->head,
-				       .token = s->part->token };
-	struct attention_head to = { .block_bytes = (uint64_t)(tokens * es), .token = 1 };
-
-	if (s->aligned)
-		return from;
-	to.buf = mir_sbuf(t->l->m, (uint64_t)(ceil_div(channels, NCA_PARTITIONS) * tokens * es),
-			  "channels of a head");
-	for (int64_t c = 0, n; c < channels; c += n) {
-		int64_t at = from.channel + c, p = at % NCA_PARTITIONS, q = c % NCA_PARTITIONS;
-		int64_t size[4] = { 0, 1, 1, tokens };
-		struct mir_mem src = { .buf = from.buf, .space = MIR_SBUF, .dtype = t->l->dtype,
-				       .part = (uint8_t)p, .stride = { 1, 0, 0, from.token * es } };
-		struct mir_mem dst = { .buf = to.buf, .space = MIR_SBUF, .dtype = t->l->dtype,
-				       .part = (uint8_t)q, .stride = { 1, 0, 0, es } };
-
-		n = min64(channels - c, NCA_PARTITIONS - max64(p, q));
-		size[0] = n;
-		src.offset = from.at + (uint64_t)(at / NCA_PARTITIONS) * from.block_bytes;
-		dst.offset = (uint64_t)(c / NCA_PARTITIONS) * to.block_bytes;
-		mir_dma(t->l->m, NCA_ENGINE_SYNC, &dst, &src, size, (uint16_t)es, false, 0);
-	}
-	return to;
-}
-
-struct mir_tile attention_tile(const struct attention *t, const struct attention_head *h,
-			       int64_t channel, int64_t parts, int64_t tokens)
-{
-	int64_t c = h->channel + channel;
-	struct mir_tile tile = mir_sbuf_tile(h->buf, h->at + (uint64_t)(c / NCA_PARTITIONS) *
-					     h->block_bytes, t->l->dtype, parts);
-
-	tile.part = (uint8_t)(c % NCA_PARTITIONS);
-	return mir_shape(tile, 1, 1, tokens, 0, 0, h->token);
-}
-
 static struct mir_tile in_buf(struct mir_buf *buf, int64_t elem, uint8_t dtype, int64_t parts,
 			      int64_t n)
 {
@@ -354,13 +295,13 @@ static void group_limits(const struct attention *t, int64_t *units, int64_t *bat
 static void lower_queries(struct attention *t)
 {
 	const struct ir_attention *a = t->a;
-	int64_t total = t->images * a->batch[1] * a->batch[2] * a->heads, max_units, max_batches, batches = 0;
+	int64_t total = t->images * a->batch[1] * a->batch[2] * t->heads, max_units, max_batches, batches = 0;
 
 	group_limits(t, &max_units, &max_batches);
 	t->units = 0;
 	for (int64_t at = 0; at < total; at++) {
-		int64_t b = at / a->heads;
-		struct attention_unit u = { .head = at % a->heads,
+		int64_t b = at / t->heads;
+		struct attention_unit u = { .head = t->head + at % t->heads,
 					    .batch = { b / (a->batch[1] * a->batch[2]) + t->image,
 						       b / a->batch[2] % a->batch[1], b % a->batch[2] } };
 		bool more = !t->units || !same_batch(&t->unit[t->units - 1], &u);
@@ -384,77 +325,57 @@ static void lower_queries(struct attention *t)
 	lower_group(t);
 }
 
-static void bring(struct attention *t, struct attention_side *s, bool result)
+static void lower_heads(struct attention *t)
 {
-	struct rows r = lower_all_rows(s->value);
+	const struct ir_attention *a = t->a;
 
-	if (s->banded) {
-		r.n0 = t->image;
-		r.nn = 1;
-	} else if (!result) {
-		r.buf = lower_in_sbuf(t->l, s->value);
-		s->rows = r;
-		return;
+	attention_bring(t, &t->q, false);
+	attention_bring(t, &t->k, false);
+	attention_bring(t, &t->v, false);
+	attention_head_blocks(t, &a->v, a->v_size, &t->v_first, &t->v_blocks);
+	t->v_channels = min64(t->v_blocks * NCA_PARTITIONS,
+			      ir_value_nchw(t->v.value).c - t->v_first * NCA_PARTITIONS);
+	if ((!t->image && !t->head) || t->out.banded || t->out.cut)
+		attention_bring(t, &t->out, true);
+	for (t->q0 = 0; t->q0 < a->q_tokens; t->q0 += t->qn) {
+		t->qn = min64(NCA_PARTITIONS, a->q_tokens - t->q0);
+		lower_queries(t);
 	}
-	if (result)
-		lower_result_rows(t->l, s->value, &r);
-	else
-		lower_operand_rows(t->l, s->value, &r);
-	s->rows = r;
-}
-
-/* Sides that are too large for SBUF are worked on image by image if the batch is the images. */
-static void set_side(struct attention *t, struct attention_side *s, struct ir_value *v,
-		     const struct ir_attention_part *part)
-{
-	struct ir_nchw n = ir_value_nchw(v);
-
-	cc_assert(t->l->cc, ir_value_cdim(v) == v->type.rank - 1);
-	s->value = v;
-	s->part = part;
-	s->banded = lower_is_banded(t->l, v) && n.n == t->a->batch[0] && part->batch[0] == n.h * n.w;
-	s->aligned = part->channel % 32 == 0 && (part->head % 32 == 0 || t->a->heads == 1);
+	if (t->out.banded || t->out.cut)
+		lower_finish_rows(t->l, t->op->out, &t->out.rows);
 }
 
 void lower_attention(struct lower *l, struct ir_op *op)
 {
 	const struct ir_attention *a = op->attr.attention;
 	struct attention t = { .l = l, .op = op, .a = a, .k_blocks = ceil_div(a->k_tokens, NCA_PARTITIONS) };
+	int64_t heads;
 	bool banded;
 
 	if (a->k_tokens > INT16_MAX)
 		ir_unsupported(l->g, op, "attention over more than %d tokens cannot be compiled", INT16_MAX);
-	set_side(&t, &t.q, ir_in(op, IR_ATTENTION_Q), &a->q);
-	set_side(&t, &t.k, ir_in(op, IR_ATTENTION_K), &a->k);
-	set_side(&t, &t.v, ir_in(op, IR_ATTENTION_V), &a->v);
-	set_side(&t, &t.out, op->out, &a->out);
+	attention_set_side(&t, &t.q, ir_in(op, IR_ATTENTION_Q), &a->q);
+	attention_set_side(&t, &t.k, ir_in(op, IR_ATTENTION_K), &a->k);
+	attention_set_side(&t, &t.v, ir_in(op, IR_ATTENTION_V), &a->v);
+	attention_set_side(&t, &t.out, op->out, &a->out);
 	banded = t.q.banded || t.k.banded || t.v.banded || t.out.banded;
+	/* Its blocks are stored with all images. */
+	if (banded)
+		t.out.cut = false;
 	t.in_psum = !a->mask_alu && a->k_tokens <= BANK_FP32;
 	t.per_bank = max64(1, BANK_FP32 / a->k_tokens);
-	t.v_first = a->v.channel / NCA_PARTITIONS;
-	t.v_blocks = (a->v.channel + (a->heads - 1) * a->v.head + a->v_size - 1) / NCA_PARTITIONS -
-		     t.v_first + 1;
-	t.v_channels = min64(t.v_blocks * NCA_PARTITIONS,
-			     ir_value_nchw(t.v.value).c - t.v_first * NCA_PARTITIONS);
 	if (a->mask_alu) {
 		t.mask_view = lower_in_dram(l, ir_in(op, IR_ATTENTION_MASK));
 		plan_masks(&t, a->k_tokens);
 	}
 	l->m->psum_banks = NCA_PSUM_BANKS;
 	t.images = banded ? 1 : a->batch[0];
-	for (t.image = 0; t.image < a->batch[0]; t.image += t.images) {
-		bring(&t, &t.q, false);
-		bring(&t, &t.k, false);
-		bring(&t, &t.v, false);
-		if (!t.image || t.out.banded)
-			bring(&t, &t.out, true);
-		for (t.q0 = 0; t.q0 < a->q_tokens; t.q0 += t.qn) {
-			t.qn = min64(NCA_PARTITIONS, a->q_tokens - t.q0);
-			lower_queries(&t);
+	heads = attention_heads_at_once(&t);
+	for (t.image = 0; t.image < a->batch[0]; t.image += t.images)
+		for (t.head = 0; t.head < a->heads; t.head += heads) {
+			t.heads = min64(heads, a->heads - t.head);
+			lower_heads(&t);
 		}
-		if (t.out.banded)
-			lower_finish_rows(l, op->out, &t.out.rows);
-	}
-	if (!t.out.banded)
+	if (!t.out.banded && !t.out.cut)
 		lower_finish_rows(l, op->out, &t.out.rows);
 }

@@ -15,6 +15,7 @@ struct attention_side {
 	const struct ir_attention_part *part;
 	struct rows rows;
 	bool banded;		/* image by image */
+	bool cut;		/* some heads at a time: @rows has the blocks of their channels */
 	bool aligned;		/* every head starts at a partition where operands may start */
 };
 
@@ -47,6 +48,7 @@ struct attention {
 	const struct ir_attention *a;
 	struct attention_side q, k, v, out;
 	int64_t images, image;		/* batches of dimension 0 that are worked on, the first of them */
+	int64_t heads, head;		/* heads likewise */
 	int64_t k_blocks;
 	int64_t v_first, v_blocks, v_channels;	/* blocks of channels that hold values */
 	bool in_psum;			/* scores stay there */
@@ -63,6 +65,13 @@ struct attention {
 	struct lower_masks *masks;
 };
 
+/* The first channel that a side has in SBUF. */
+static inline int64_t attention_base(const struct attention_side *s)
+{
+	return s->rows.cb0 * NCA_PARTITIONS;
+}
+
+/* ---- lower_attention_side.c ---- */
 int64_t attention_pixel(const struct attention *t, const struct attention_side *s,
 			const struct attention_unit *u, int64_t token);
 /* A head's channels; those that do not start at a partition fit for engines are copied to one. */
@@ -71,6 +80,18 @@ struct attention_head attention_head(struct attention *t, const struct attention
 				     int64_t tokens);
 struct mir_tile attention_tile(const struct attention *t, const struct attention_head *h,
 			       int64_t channel, int64_t parts, int64_t tokens);
+/* Whether and how a side is too large to be there as a whole. */
+void attention_set_side(struct attention *t, struct attention_side *s, struct ir_value *v,
+			const struct ir_attention_part *part);
+/* As many heads at a time as the sides that are cut allow. */
+int64_t attention_heads_at_once(const struct attention *t);
+/* Blocks of channels of the heads at hand, of @size channels each. */
+void attention_head_blocks(const struct attention *t, const struct ir_attention_part *p, int64_t size,
+			   int64_t *first, int64_t *num);
+/* What is worked on of a side: to SBUF, or with @result a place there for it. */
+void attention_bring(struct attention *t, struct attention_side *s, bool result);
+
+/* ---- lower_attention.c ---- */
 void attention_copy(struct attention *t, const struct mir_tile *dst, const struct mir_tile *src);
 
 /* ---- lower_attention_out.c: weights times values ---- */

@@ -30,7 +30,8 @@ void attention_turn_values(struct attention *t, int which, const struct attentio
 		for (int64_t cb = 0; cb < t->v_blocks; cb += per) {
 			int64_t n = min64(per, t->v_blocks - cb), channels = 0, keys = block_keys(t, kb);
 			uint32_t psum = next_turn_bank(t);
-			struct attention_head v = { .buf = t->v.rows.buf, .token = t->a->v.token };
+			struct attention_head v = { .buf = t->v.rows.buf, .token = t->a->v.token,
+						    .channel = -attention_base(&t->v) };
 			struct mir_tile from, to;
 
 			v.block_bytes = (uint64_t)pixels * l->elem;
@@ -152,7 +153,7 @@ static void multiply_apart(struct attention *t, int unit)
 {
 	int64_t es = t->l->elem, size = t->a->v_size, pixels = t->out.rows.nn * t->out.rows.rows * t->out.rows.s.w;
 	const struct ir_attention_part *p = t->out.part;
-	int64_t to = p->channel + t->unit[unit].head * p->head;
+	int64_t to = p->channel + t->unit[unit].head * p->head - attention_base(&t->out);
 	struct mir_buf *buf = mir_sbuf(t->l->m, (uint64_t)(ceil_div(size, NCA_PARTITIONS) * t->qn * es),
 				       "attention result");
 	struct attention_head head = { .buf = buf, .block_bytes = (uint64_t)(t->qn * es), .token = 1 };

@@ -194,6 +194,7 @@ static void clone(struct batch *b, int64_t from, int64_t to, struct group *k, st
 		}
 		copy = pass_op(b->g, op->opcode, op, op->num_inputs, in, &op->attr, before);
 		copy->out->cdim = op->out->cdim;
+		copy->repeated = at == from;
 		k->map[op->out->id] = copy->out;
 		for (int i = 0; i < op->num_inputs && next; i++) {
 			struct ir_value *v = ir_in(op, i);
@@ -253,6 +254,7 @@ static void split(struct batch *b, int64_t join, int64_t groups, bool overlap)
 			part[k] = group[k].map[v->id];
 		op = pass_op(b->g, IR_CONCAT, b->op[at], (int)groups, part, &attr, before);
 		op->out->cdim = v->cdim;
+		op->repeated = true;
 		ir_replace_all_uses(b->g, v, op->out);
 	}
 	for (int64_t at = join - 1; at >= 0; at--)
@@ -280,28 +282,32 @@ static void rates(const struct batch *b, double *array, double *memory)
 	*memory = bytes * NCA_SLICES / ((double)t->devmem_bw * t->slices_per_core);
 }
 
-void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem,
+bool lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint32_t elem,
 		       bool single)
 {
-	struct batch b = { .g = g, .target = target, .elem = elem, .single = single };
+	struct batch b = { .g = g, .target = target, .elem = elem };
 	uint64_t room = target->sbuf_bytes / 100 * 55, most, weights;
 	int64_t join, groups = 1;
 	double array, memory;
-	bool overlap;
+	bool overlap, further;
 
 	if (!g->num_inputs || g->inputs[0]->type.rank < 2)
-		return;
+		return false;
 	b.images = g->inputs[0]->type.dim[0];
 	if (b.images < 2)
-		return;
+		return false;
 	find_lives(&b);
+	b.single = true;
 	join = find_join(&b, room, &most);
-	if (single && join > 0) {
+	further = !single && join > 0;
+	if (single && join > 0)
 		split(&b, join, b.images, false);
-		return;
-	}
+	if (single)
+		return false;
+	b.single = false;
+	join = find_join(&b, room, &most);
 	if (!join || join == b.num)
-		return;
+		return further;
 	weights = weight_bytes(&b, join);
 	while (groups < b.images && most / (uint64_t)groups > room * 3 / 4)
 		groups++;
@@ -314,4 +320,5 @@ void lower_split_batch(struct ir_graph *g, const struct nca_target *target, uint
 		groups = b.images;
 	if (weights * (uint64_t)(groups - 1) < spilled_bytes(&b, join, room))
 		split(&b, join, groups, overlap);
+	return further;
 }

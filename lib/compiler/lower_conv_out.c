@@ -29,14 +29,13 @@ static struct mir_tile unit_matrix(struct lower *l, int64_t n)
 
 	if (!l->unit) {
 		uint8_t *data = cc_calloc(l->cc, NCA_PARTITIONS * NCA_PARTITIONS, l->elem);
-		uint64_t at;
 
 		for (int64_t i = 0; i < NCA_PARTITIONS; i++)
 			lower_store_elem(l, data + i * (NCA_PARTITIONS + 1) * l->elem, 1.0f);
-		/* In a transfer of its own: the other weights of a group go when they have been used. */
-		lower_close_weights(l);
-		l->unit = lower_place_weights(l, data, NCA_PARTITIONS, NCA_PARTITIONS * l->elem, &at);
-		lower_close_weights(l);
+		/* What comes next is wanted soon, unless it is to come in the same transfers for every image. */
+		if (!l->repeats)
+			lower_close_weights(l);
+		l->unit = lower_place_apart(l, data, NCA_PARTITIONS, NCA_PARTITIONS * l->elem);
 	}
 	t = mir_sbuf_tile(l->unit->buf, 0, l->dtype, n);
 	return mir_shape(t, 1, 1, n, 0, 0, 1);

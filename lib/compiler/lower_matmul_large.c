@@ -179,7 +179,7 @@ static void cut(struct large *p, bool constant)
 static int64_t count_slots(const struct large *p, uint64_t staged)
 {
 	/* The more tensors the plan keeps out of SBUF, the less of it is left for one operator. */
-	uint64_t share = (uint64_t)(96 - (85 - p->l->sbuf_percent) / 3);
+	uint64_t share = (uint64_t)(96 - (85 - p->l->plan->percent) / 3);
 	uint64_t room = p->l->m->target->sbuf_bytes * share / 100;
 	uint64_t others = RING * CHUNK_BYTES + staged + RESULTS * p->result_bytes;
 

@@ -2,8 +2,11 @@
 /*
  * What stays in SBUF. Whole tensors are the fast case: no transfers between operators. Where those
  * alive at one operator do not fit together, the largest goes to device memory and is worked on in
- * bands of rows, until the rest fits.
+ * bands of rows, until the rest fits. If that is not enough, tensors that the operator does not touch
+ * are parked: they wait in device memory and come to SBUF for the operators that do.
  */
+#include <string.h>
+
 #include "ir_move.h"
 #include "lower.h"
 
@@ -17,7 +20,8 @@ struct plan {
 	uint64_t band, limit;
 	uint32_t elem;
 	struct life *life;	/* by value id */
-	bool *spilled;
+	bool *spilled, *parked;
+	int64_t *touched;	/* by value id: 1 + the last operator looked at that works on it */
 };
 
 uint64_t lower_band_bytes(const struct nca_target *target)
@@ -149,50 +153,115 @@ static void find_lives(struct plan *p)
 	}
 }
 
-static uint64_t held(const struct plan *p, const struct ir_value *v)
+/* Marks what operator @op, the one at @at, works on in SBUF. */
+static void mark_touched(struct plan *p, const struct ir_op *op, int64_t at)
 {
-	uint64_t bytes = p->life[v->id].bytes;
+	for (int i = -1; i < op->num_inputs; i++) {
+		const struct ir_value *v = i < 0 ? op->out : ir_in(op, i);
 
-	/* Two bands, so that one is brought while the other is worked on. */
-	return p->spilled[v->id] && bytes > 2 * p->band ? 2 * p->band : bytes;
-}
-
-/* At operator @at: bring what is live below the limit, if spilling can. */
-static void relieve(struct plan *p, int64_t at)
-{
-	for (;;) {
-		const struct ir_value *largest = NULL;
-		uint64_t live = 0;
-
-		for (const struct ir_value *v = p->g->values; v; v = v->next) {
-			const struct life *life = &p->life[v->id];
-
-			if (life->first < 0 || at < life->first || at > life->last)
-				continue;
-			live += held(p, v);
-			if (!p->spilled[v->id] && life->bytes > 2 * p->band &&
-			    (!largest || life->bytes > p->life[largest->id].bytes))
-				largest = v;
-		}
-		if (live <= p->limit || !largest)
-			return;
-		p->spilled[largest->id] = true;
+		if (v)
+			p->touched[made_in_dram(v) ? v->id : shared(v)->id] = at + 1;
 	}
 }
 
-bool *lower_plan(struct ir_graph *g, const struct nca_target *target, uint32_t elem, int percent)
+/* Whether @op copies one operand after the other, so that parked ones need not be there together. */
+static bool one_by_one(const struct ir_op *op)
 {
-	struct plan p = { .g = g, .band = lower_band_bytes(target), .elem = elem,
-			  .limit = (uint64_t)target->sbuf_bytes * (unsigned int)percent / 100 };
+	return op->opcode == IR_CONCAT && lower_rearranges(op);
+}
+
+/* Bytes that are live at @at, the operator @op. */
+static uint64_t live_bytes(const struct plan *p, const struct ir_op *op, int64_t at)
+{
+	uint64_t live = 0, most = 0;
+
+	for (const struct ir_value *v = p->g->values; v; v = v->next) {
+		const struct life *life = &p->life[v->id];
+		/* Two bands, so that one is brought while the other is worked on. */
+		uint64_t bytes = p->spilled[v->id] ? (uint64_t)min64((int64_t)life->bytes, (int64_t)(2 * p->band)) :
+						     life->bytes;
+
+		if (life->first < 0 || at < life->first || at > life->last)
+			continue;
+		if (!p->parked[v->id])
+			live += bytes;
+		else if (p->touched[v->id] != at + 1)
+			continue;
+		else if (!one_by_one(op) || v == op->out)
+			live += bytes;
+		else if (bytes > most)
+			most = bytes;
+	}
+	return live + most;
+}
+
+/* The largest value that could be spilled, or with @park parked, at @at. */
+static const struct ir_value *find_largest(const struct plan *p, const struct ir_op *op, int64_t at, bool park)
+{
+	const struct ir_value *largest = NULL;
+
+	for (const struct ir_value *v = p->g->values; v; v = v->next) {
+		const struct life *life = &p->life[v->id];
+
+		if (life->first < 0 || at < life->first || at > life->last || p->spilled[v->id] ||
+		    p->parked[v->id] || (largest && life->bytes <= p->life[largest->id].bytes))
+			continue;
+		if (park ? p->touched[v->id] != at + 1 || (one_by_one(op) && v != op->out) :
+			   life->bytes > 2 * p->band)
+			largest = v;
+	}
+	return largest;
+}
+
+/* At operator @at: bring what is live below the limit, if spilling and parking can. */
+static void relieve(struct plan *p, const struct ir_op *op, int64_t at, bool parks)
+{
+	mark_touched(p, op, at);
+	while (live_bytes(p, op, at) > p->limit) {
+		const struct ir_value *v = find_largest(p, op, at, false);
+
+		if (v) {
+			p->spilled[v->id] = true;
+			continue;
+		}
+		v = parks ? find_largest(p, op, at, true) : NULL;
+		if (!v)
+			return;
+		p->parked[v->id] = true;
+	}
+}
+
+struct lower_plan *lower_plan(struct ir_graph *g, const struct lower_options *options, int percent, bool parks)
+{
+	struct plan p = { .g = g, .band = lower_band_bytes(options->target), .elem = options->bf16 ? 2 : 4,
+			  .limit = (uint64_t)options->target->sbuf_bytes * (unsigned int)percent / 100 };
+	struct lower_plan *plan = cc_new(g->cc, struct lower_plan);
 	int64_t at = 0;
 
 	p.life = cc_new_n(g->cc, struct life, g->next_id);
 	p.spilled = cc_new_n(g->cc, bool, g->next_id);
+	p.parked = cc_new_n(g->cc, bool, g->next_id);
+	p.touched = cc_new_n(g->cc, int64_t, g->next_id);
 	find_lives(&p);
 	for (const struct ir_op *op = g->first; op; op = op->next, at++)
-		relieve(&p, at);
+		relieve(&p, op, at, parks);
 	for (const struct ir_value *v = g->values; v; v = v->next)
-		if (!made_in_dram(v))
+		if (!made_in_dram(v)) {
 			p.spilled[v->id] = p.spilled[shared(v)->id];
-	return p.spilled;
+			p.parked[v->id] = p.parked[shared(v)->id];
+		}
+	plan->percent = percent;
+	plan->spilled = p.spilled;
+	plan->parked = p.parked;
+	return plan;
+}
+
+bool lower_plans_equal(const struct ir_graph *g, const struct lower_plan *a, const struct lower_plan *b)
+{
+	/* Products of tensors in device memory use what the plan leaves. */
+	for (const struct ir_op *op = g->first; op && a->percent != b->percent; op = op->next)
+		if (op->opcode == IR_MATMUL)
+			return false;
+	return !memcmp(a->spilled, b->spilled, g->next_id * sizeof(bool)) &&
+	       !memcmp(a->parked, b->parked, g->next_id * sizeof(bool));
 }

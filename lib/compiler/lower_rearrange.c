@@ -327,6 +327,7 @@ static void concat(struct lower *l, struct ir_op *op, struct mir_buf *to)
 			if (d != cdim)
 				add_dim(&w, x->type.dim[d], from[d], into[d]);
 		copy_channels(l, &w, place_of(x, lower_in_sbuf(l, x)), dst, x->type.dim[cdim]);
+		lower_leave(l, x);
 		at += x->type.dim[axis];
 	}
 }

@@ -26,7 +26,7 @@ struct rows lower_all_rows(const struct ir_value *v)
 
 bool lower_is_banded(const struct lower *l, const struct ir_value *v)
 {
-	return l->spilled[v->id];
+	return l->plan->spilled[v->id];
 }
 
 struct mir_mem lower_view_mem(const struct dram_view *v, uint64_t offset)
@@ -166,6 +166,18 @@ void lower_park(struct lower *l, struct ir_value *v)
 		move_parked(l, v, h->sbuf, h->parked, true);
 	}
 	h->sbuf = NULL;
+}
+
+void lower_leave(struct lower *l, struct ir_value *v)
+{
+	struct home *h = &l->homes[v->id];
+
+	if (!h->sbuf || !l->plan->parked[v->id])
+		return;
+	if (h->dram.valid)
+		h->sbuf = NULL;
+	else
+		lower_park(l, v);
 }
 
 struct mir_buf *lower_in_sbuf(struct lower *l, struct ir_value *v)

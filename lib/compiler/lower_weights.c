@@ -83,14 +83,9 @@ uint64_t lower_weights(struct lower *l, const void *data, uint64_t size)
 	p->data = data;
 	p->size = size;
 	p->offset = l->weights_size;
+	p->hash = 0;
 	l->weights_size += (size + 63) & ~(uint64_t)63;
 	return p->offset;
-}
-
-void lower_discard_weights(struct lower *l)
-{
-	for (size_t i = 0; i < l->num_pieces; i++)
-		cc_discard(l->pieces[i].data, l->pieces[i].size);
 }
 
 /* Every weight is a converted copy, so nothing looks at the constants again. */
@@ -127,19 +122,62 @@ static void emit_load(struct lower *l, struct weight_group *gr)
 		gr->bytes ? gr->bytes : 1);
 }
 
+static uint64_t hash_group(const struct lower *l, const struct weight_group *gr)
+{
+	uint64_t hash = gr->bytes;
+
+	for (uint64_t k = 0; k < gr->nparts; k++)
+		for (uint64_t i = 0; i < gr->bytes; i += 4) {
+			uint32_t word;
+
+			memcpy(&word, l->staging + k * WEIGHT_GROUP_BYTES + i, sizeof(word));
+			hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+			hash ^= hash >> 29;
+		}
+	return hash ? hash : 1;
+}
+
+static bool is_same(const struct lower *l, const struct weight_group *gr, const struct weight_piece *p)
+{
+	for (uint64_t k = 0; k < gr->nparts; k++)
+		if (memcmp((const uint8_t *)p->data + k * gr->bytes, l->staging + k * WEIGHT_GROUP_BYTES,
+			   gr->bytes))
+			return false;
+	return true;
+}
+
+/*
+ * The open group's place among the weights. Where operators are repeated for other images, the
+ * same groups come again, and are there already.
+ */
+static uint64_t keep_group(struct lower *l, const struct weight_group *gr)
+{
+	uint64_t hash = l->repeats ? hash_group(l, gr) : 0, offset;
+	uint8_t *image;
+
+	for (size_t i = 0; hash && i < l->num_pieces; i++) {
+		const struct weight_piece *p = &l->pieces[i];
+
+		if (p->hash == hash && p->size == gr->nparts * gr->bytes && is_same(l, gr, p))
+			return p->offset;
+	}
+	image = cc_calloc(l->cc, gr->nparts, gr->bytes);
+	for (uint64_t k = 0; k < gr->nparts; k++)
+		memcpy(image + k * gr->bytes, l->staging + k * WEIGHT_GROUP_BYTES, gr->bytes);
+	offset = lower_weights(l, image, gr->nparts * gr->bytes);
+	l->pieces[l->num_pieces - 1].hash = hash;
+	return offset;
+}
+
 void lower_close_weights(struct lower *l)
 {
 	struct weight_group *gr = l->group;
 	struct mir_inst *load;
 	struct nca_body_dma *d;
-	uint8_t *image;
 
 	if (!gr)
 		return;
-	image = cc_calloc(l->cc, gr->nparts, gr->bytes);
-	for (uint64_t k = 0; k < gr->nparts; k++)
-		memcpy(image + k * gr->bytes, l->staging + k * WEIGHT_GROUP_BYTES, gr->bytes);
-	gr->offset = lower_weights(l, image, gr->nparts * gr->bytes);
+	gr->offset = keep_group(l, gr);
 	/* The transfer was emitted when the group was opened; now its size is known. */
 	load = &l->m->inst[gr->load];
 	d = &load->in.dma;
@@ -203,6 +241,18 @@ struct weight_group *lower_place_weights(struct lower *l, const uint8_t *data, u
 	gr->used += nparts * bytes;
 	if (nparts > gr->nparts)
 		gr->nparts = nparts;
+	return gr;
+}
+
+struct weight_group *lower_place_apart(struct lower *l, const uint8_t *data, uint64_t nparts, uint64_t bytes)
+{
+	struct weight_group *gr = cc_new(l->cc, struct weight_group);
+
+	gr->bytes = bytes;
+	gr->nparts = nparts;
+	gr->used = nparts * bytes;
+	gr->offset = lower_weights(l, data, nparts * bytes);
+	emit_load(l, gr);
 	return gr;
 }
 

@@ -103,7 +103,8 @@ static struct mir_inst *new_inst(struct mir *m, enum nca_engine engine, enum nca
 			"the program has more than %llu instructions in one stream, more "
 			"than the device takes; the model is too large for it",
 			(unsigned long long)m->max_insts);
-	i = cc_push(m->cc, m->inst, m->num_insts, m->cap_insts);
+	m->inst = cc_move(m->cc, m->inst, m->num_insts, &m->cap_insts, sizeof(*m->inst));
+	i = &m->inst[m->num_insts++];
 	memset(i, 0, sizeof(*i));
 	i->in.opcode = (uint8_t)opcode;
 	i->in.op_id = m->op_id;

@@ -27,6 +27,7 @@ struct mir_buf {
 	uint64_t addr;
 	int64_t first, last;	/* positions in the linear order; first < 0: not used */
 	int64_t early;		/* block from which on its place is kept free for it */
+	bool sooner;		/* gets its place before larger ones */
 	const char *what;	/* for listings */
 	struct mir_buf *next;
 };
@@ -86,7 +87,7 @@ struct mir_inst {
 struct mir {
 	struct cc *cc;
 	const struct nca_target *target;
-	struct mir_inst *inst, *other;	/* @other: see mir_prefetch() */
+	struct mir_inst *inst;
 	size_t num_insts, cap_insts;
 	uint64_t count[NCA_ENGINES], max_insts;
 	struct mir_buf *bufs;
@@ -180,14 +181,24 @@ enum nca_engine mir_store_engine(const struct mir *m);
 /* The same for loads: those of weights wait for nothing but room, the others would hold them up. */
 enum nca_engine mir_load_engine(const struct mir *m, const struct mir_mem *src);
 
-/*
- * Move prefetchable loads ahead of their use, with at most @limit bytes per partition in use.
- * @slack: buffers get their place some time before they are written.
- */
-void mir_prefetch(struct mir *m, uint64_t limit, bool slack);
+/* From when on the place of a buffer is kept free for it; the earlier, the less its writers wait. */
+enum mir_slack {
+	MIR_EXACT,		/* the first instruction that touches it */
+	MIR_BLOCK,		/* the beginning of that instruction's block */
+	MIR_EARLY		/* some blocks before */
+};
+
+/* Move prefetchable loads ahead of their use, with at most @limit bytes per partition in use. */
+void mir_prefetch(struct mir *m, uint64_t limit, enum mir_slack slack);
+/* Which buffers get their places first: with the second those that live through most of the program,
+ * which would not find one that is free for so long later. */
+enum mir_order { MIR_LARGEST_FIRST, MIR_LASTING_FIRST };
+
 /* Addresses for every buffer; false if SBUF is too small, and then *culprit is where it did not
  * fit. */
-bool mir_allocate(struct mir *m, int64_t *culprit);
+bool mir_allocate(struct mir *m, enum mir_order order, int64_t *culprit);
+/* Bytes per partition of an SBUF that everything would fit. */
+uint64_t mir_sbuf_needed(struct mir *m);
 
 /* ---- the scheduled program: one stream per engine ---- */
 struct mir_stream {

@@ -8,12 +8,13 @@
 #define SBUF_ALIGN 64u
 #define SCRATCH_ALIGN 4096u
 #define BLOCKS_EARLY 3
+#define NO_LIMIT ((uint64_t)1 << 48)
 
 /* Bytes per partition of SBUF in use, block by block of the linear order. */
 struct usage {
 	size_t num_blocks;
 	uint64_t *live;		/* by block */
-	size_t *place;		/* of each load, by instruction: the block it moves to */
+	size_t *place;		/* by instruction: the block it moves to, then its place in the order */
 };
 
 /* Block of an instruction; they do not descend along the linear order. */
@@ -67,7 +68,7 @@ static void forget_loaded(struct mir *m)
 			m->inst[i].ref[0].buf->early = m->inst[i].ref[0].buf->first;
 }
 
-static void find_usage(struct mir *m, struct usage *u, bool slack)
+static void find_usage(struct mir *m, struct usage *u, enum mir_slack slack)
 {
 	for (struct mir_buf *b = m->bufs; b; b = b->next)
 		b->first = b->last = b->early = -1;
@@ -84,13 +85,15 @@ static void find_usage(struct mir *m, struct usage *u, bool slack)
 				b->last = block;
 			b->early = b->first;
 		}
-	if (slack) {
+	if (slack == MIR_EARLY) {
 		start_early_blocks(m);
 		forget_loaded(m);
 	}
 	for (struct mir_buf *b = m->bufs; b; b = b->next)
 		if (b->space == MIR_SBUF && b->first >= 0)
 			add_live(u, (size_t)b->early, (size_t)b->last + 1, b->bytes);
+	for (struct mir_buf *b = m->bufs; b && slack == MIR_EXACT; b = b->next)
+		b->early = -1;
 }
 
 /*
@@ -116,18 +119,31 @@ static void place_loads(struct mir *m, struct usage *u, uint64_t limit)
 	}
 }
 
+/* Instruction i to @place[i], in place: cycle by cycle. */
+static void permute(struct mir *m, size_t *place)
+{
+	for (size_t i = 0; i < m->num_insts; i++)
+		while (place[i] != i) {
+			size_t to = place[i];
+			struct mir_inst in = m->inst[to];
+
+			m->inst[to] = m->inst[i];
+			m->inst[i] = in;
+			place[i] = place[to];
+			place[to] = to;
+		}
+}
+
 /*
  * Loads of constant data may run ahead of their use, as far as no more than @limit bytes per partition
  * of SBUF are in use at once. A load moves to the beginning of its new block.
  */
-void mir_prefetch(struct mir *m, uint64_t limit, bool slack)
+void mir_prefetch(struct mir *m, uint64_t limit, enum mir_slack slack)
 {
 	struct usage u = { .num_blocks = (size_t)m->block + 1 };
-	size_t *count, n = 0;
-	struct mir_inst *old;
+	size_t *count;
 
-	if (!m->other)
-		m->other = cc_new_n(m->cc, struct mir_inst, m->cap_insts + 1);
+	cc_enter(m->cc);
 	u.live = cc_new_n(m->cc, uint64_t, u.num_blocks);
 	u.place = cc_new_n(m->cc, size_t, m->num_insts + 1);
 	count = cc_new_n(m->cc, size_t, 2 * u.num_blocks + 1);
@@ -138,13 +154,10 @@ void mir_prefetch(struct mir *m, uint64_t limit, bool slack)
 		count[2 * u.place[i] + !m->inst[i].prefetch + 1]++;
 	for (size_t k = 0; k < 2 * u.num_blocks; k++)
 		count[k + 1] += count[k];
-	for (size_t i = 0; i < m->num_insts; i++, n++)
-		m->other[count[2 * u.place[i] + !m->inst[i].prefetch]++] = m->inst[i];
-	cc_assert(m->cc, n == m->num_insts);
-	/* Tried with several limits: the two arrays take turns. */
-	old = m->inst;
-	m->inst = m->other;
-	m->other = old;
+	for (size_t i = 0; i < m->num_insts; i++)
+		u.place[i] = count[2 * u.place[i] + !m->inst[i].prefetch]++;
+	permute(m, u.place);
+	cc_leave(m->cc, false);
 }
 
 /* From blocks (mir_buf.early) to places in the linear order. */
@@ -189,6 +202,8 @@ static int by_size(const void *pa, const void *pb)
 {
 	const struct mir_buf *a = *(struct mir_buf *const *)pa, *b = *(struct mir_buf *const *)pb;
 
+	if (a->sooner != b->sooner)
+		return a->sooner ? -1 : 1;
 	if (a->bytes != b->bytes)
 		return a->bytes < b->bytes ? 1 : -1;
 	return (a->first > b->first) - (a->first < b->first);
@@ -244,8 +259,8 @@ static void find_neighbours(struct placed *p, const struct mir_buf *b)
  * Largest buffer first, each at the lowest address that is free for its whole life. Returns the
  * highest address used, or UINT64_MAX with *culprit set.
  */
-static uint64_t place(struct mir *m, enum mir_space space, uint64_t capacity, uint64_t align,
-		      int64_t *culprit)
+static uint64_t place(struct mir *m, enum mir_space space, enum mir_order order, uint64_t capacity,
+		      uint64_t align, int64_t *culprit)
 {
 	struct mir_buf **todo = cc_new_n(m->cc, struct mir_buf *, m->num_bufs + 1);
 	struct placed *p = cc_new(m->cc, struct placed);
@@ -255,8 +270,11 @@ static uint64_t place(struct mir *m, enum mir_space space, uint64_t capacity, ui
 	p->cc = m->cc;
 	p->epoch_len = (int64_t)(m->num_insts / EPOCHS + 1);
 	for (struct mir_buf *b = m->bufs; b; b = b->next)
-		if (b->space == space && b->first >= 0)
+		if (b->space == space && b->first >= 0) {
+			b->sooner = order == MIR_LASTING_FIRST &&
+				    (uint64_t)(b->last - b->first) > m->num_insts / 2;
 			todo[n++] = b;
+		}
 	if (n)
 		qsort(todo, n, sizeof(*todo), by_size);
 	for (size_t i = 0; i < n; i++) {
@@ -284,19 +302,32 @@ static uint64_t place(struct mir *m, enum mir_space space, uint64_t capacity, ui
 	return top;
 }
 
-bool mir_allocate(struct mir *m, int64_t *culprit)
+uint64_t mir_sbuf_needed(struct mir *m)
 {
+	int64_t culprit;
 	uint64_t top;
 
+	cc_enter(m->cc);
 	find_lifetimes(m);
-	top = place(m, MIR_SBUF, m->target->sbuf_bytes, SBUF_ALIGN, culprit);
-	if (top == UINT64_MAX)
+	top = place(m, MIR_SBUF, MIR_LASTING_FIRST, NO_LIMIT, SBUF_ALIGN, &culprit);
+	cc_leave(m->cc, false);
+	return top;
+}
+
+bool mir_allocate(struct mir *m, enum mir_order order, int64_t *culprit)
+{
+	uint64_t sbuf, scratch = UINT64_MAX;
+
+	cc_enter(m->cc);
+	find_lifetimes(m);
+	sbuf = place(m, MIR_SBUF, order, m->target->sbuf_bytes, SBUF_ALIGN, culprit);
+	if (sbuf != UINT64_MAX)
+		scratch = place(m, MIR_SLOT, order, NO_LIMIT, SCRATCH_ALIGN, culprit);
+	cc_leave(m->cc, false);
+	if (scratch == UINT64_MAX)
 		return false;
-	m->sbuf_used = (uint32_t)top;
-	top = place(m, MIR_SLOT, (uint64_t)1 << 48, SCRATCH_ALIGN, culprit);
-	if (top == UINT64_MAX)
-		return false;
-	m->scratch_size = top;
+	m->sbuf_used = (uint32_t)sbuf;
+	m->scratch_size = scratch;
 	for (size_t i = 0; i < m->num_insts; i++) {
 		struct mir_inst *in = &m->inst[i];
 

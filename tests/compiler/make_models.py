@@ -40,6 +40,21 @@ class Block(nn.Module):
         return F.relu(y + (self.down(x) if self.down else x))
 
 
+class Chain(nn.Module):
+    """Convolutions one after the other, whose results are joined at the end."""
+
+    def __init__(self, width, length):
+        super().__init__()
+        self.steps = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(length))
+        self.last = nn.Conv2d(width * length, 5, 1)
+
+    def forward(self, x):
+        parts = []
+        for step in self.steps:
+            parts.append(F.relu(step(parts[-1] if parts else x)))
+        return self.last(torch.cat(parts, 1))
+
+
 class ResNet(nn.Module):
     """A residual net in the shape of ResNet-18, small."""
 
@@ -410,6 +425,10 @@ def models():
                                conv(33, 130, 1), conv(130, 130, 3, padding=1), conv(33, 130, 1)), [(1, 33, 64, 64)]
     yield "batch_groups", nn.Sequential(conv(3, 24, 3, padding=1), nn.ReLU(), conv(24, 40, 3, padding=1, stride=4), nn.ReLU(),
                                         conv(40, 5, 3)), [(5, 3, 120, 120)]
+    # Results that wait for the end of a chain, none large but more than fit.
+    yield "bands_parked", Chain(8, 14), [(1, 8, 64, 64)]
+    # Batches inside of the tokens, as torch.nn.MultiheadAttention has them: no image can be had alone.
+    yield "bands_heads", Fn(lambda m, x: x + m(x, x, x, need_weights=False)[0], nn.MultiheadAttention(384, 6)), [(640, 3, 384)]
     yield "bands_add", Fn(lambda a, b, c: F.relu(a + b + c)), [(2, 3, 170, 180), (2, 3, 170, 180), (3, 1, 180)]
     yield "bands_const", Fn(lambda a: a + torch.arange(60000.).view(2, 150, 200) / 60000), [(1, 2, 150, 200)]
     yield "bands_bn_relu", nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.AvgPool2d(5, 5)), [(2, 3, 200, 160)]

@@ -123,7 +123,7 @@ static void allocate_and_schedule(struct cc *cc, void *arg)
 	for (size_t i = 0; i < t->m->num_insts;
 	     i++) /* which instruction is which, after scheduling */
 		t->m->inst[i].in.op_id = (uint32_t)i;
-	if (!mir_allocate(t->m, &culprit))
+	if (!mir_allocate(t->m, MIR_LARGEST_FIRST, &culprit))
 		cc_fail(cc, ACCELCC_FAILED, "no room");
 	t->p = mir_schedule(t->m);
 }
@@ -286,7 +286,7 @@ static void too_much(struct cc *cc, void *arg)
 	tb.buf = b;
 	m->num_slots = 4;
 	mir_elementwise(m, &ew);
-	if (mir_allocate(m, arg))
+	if (mir_allocate(m, MIR_LASTING_FIRST, arg))
 		cc_fail(cc, ACCELCC_FAILED, "it fitted");
 }
 
@@ -298,6 +298,92 @@ static void test_too_much(void)
 	cc_init(&cc, 1 << 24);
 	CU_ASSERT_EQUAL(cc_run(&cc, too_much, &culprit), ACCELCC_OK);
 	CU_ASSERT_EQUAL(culprit, 0);
+	cc_destroy(&cc);
+}
+
+/* A buffer that lives through everything, and others that leave it no place if they come first. */
+static void lasting(struct cc *cc, void *arg)
+{
+	struct mir *m = mir_new(cc, &nca_targets[0], 1000);
+	uint64_t sbuf = nca_targets[0].sbuf_bytes;
+	struct mir_buf *a = mir_sbuf(m, 4 << 10, "lasting"), *last = NULL;
+	int64_t *culprit = arg;
+
+	m->num_slots = 4;
+	/* Neighbours in time together fill what is left, alternating between the two ends. */
+	for (int i = 0; i < 8; i++) {
+		struct mir_buf *b = mir_sbuf(m, i % 2 ? sbuf / 2 : sbuf / 2 - (4 << 10), "b");
+		struct mir_tile ta = mir_shape(mir_sbuf_tile(a, 0, NCA_FP32, 128), 1, 1, 100, 0, 0, 1), tb = ta;
+		struct mir_ew ew = { .engine = NCA_ENGINE_VECTOR, .opcode = NCA_OP_TENSOR_TENSOR,
+				     .op0 = NCA_ALU_ADD, .dst = &tb, .src0 = &ta, .src1 = &ta };
+		struct mir_tile tl = ta;
+
+		tb.buf = b;
+		tl.buf = last;
+		if (last)
+			ew.src1 = &tl;
+		mir_elementwise(m, &ew);
+		last = b;
+	}
+	CU_ASSERT_EQUAL(mir_sbuf_needed(m), sbuf);
+	CU_ASSERT_TRUE(mir_allocate(m, MIR_LASTING_FIRST, culprit));
+	CU_ASSERT_EQUAL(a->addr, 0);
+}
+
+static void test_lasting(void)
+{
+	int64_t culprit = -1;
+	struct cc cc;
+
+	cc_init(&cc, 1 << 24);
+	CU_ASSERT_EQUAL(cc_run(&cc, lasting, &culprit), ACCELCC_OK);
+	cc_destroy(&cc);
+}
+
+/* What is given back is gone from the budget, what came before and what is kept is not touched. */
+static void scopes(struct cc *cc, void *arg)
+{
+	uint8_t *before = cc_alloc(cc, 1000), *kept, *array = NULL;
+	size_t used, cap = 0, n = 0;
+
+	(void)arg;
+	memset(before, 1, 1000);
+	for (int round = 0; round < 100; round++) {
+		used = cc->used;
+		cc_enter(cc);
+		for (size_t size = 1; size < 1 << 20; size *= 4) {
+			uint8_t *p = cc_alloc(cc, size);
+
+			CU_ASSERT(p[0] == 0 && p[size - 1] == 0);
+			memset(p, 2, size);
+		}
+		cc_leave(cc, false);
+		CU_ASSERT_EQUAL(cc->used, used);
+	}
+	cc_enter(cc);
+	cc_enter(cc);
+	kept = cc_alloc(cc, 300000);
+	memset(kept, 3, 300000);
+	cc_leave(cc, true);
+	memset(cc_alloc(cc, 300000), 4, 300000);
+	cc_leave(cc, true);
+	for (int i = 0; i < 300000; i++) {
+		array = cc_move(cc, array, n, &cap, 1);
+		array[n++] = (uint8_t)i;
+	}
+	for (int i = 0; i < 300000; i++)
+		if (array[i] != (uint8_t)i || kept[i] != 3)
+			cc_fail(cc, ACCELCC_FAILED, "element %d", i);
+	CU_ASSERT(before[0] == 1 && before[999] == 1);
+}
+
+static void test_scopes(void)
+{
+	struct cc cc;
+
+	/* Far less than all rounds together would take. */
+	cc_init(&cc, 1 << 22);
+	CU_ASSERT_EQUAL(cc_run(&cc, scopes, NULL), ACCELCC_OK);
 	cc_destroy(&cc);
 }
 
@@ -324,7 +410,7 @@ static void prefetch(struct cc *cc, void *arg)
 	for (uint64_t limit = 400; limit <= 2000; limit += 400) {
 		uint64_t loaded = 0, used = 0;
 
-		mir_prefetch(m, limit, false);
+		mir_prefetch(m, limit, MIR_BLOCK);
 		for (size_t i = 0; i < m->num_insts; i++) {
 			if (m->inst[i].in.opcode == NCA_OP_DMA) {
 				CU_ASSERT_EQUAL(m->inst[i].ref[1].lo, loaded * 51200);
@@ -360,6 +446,8 @@ int main(void)
 		{ "semaphores order what must be ordered, whatever the timing", test_any_timing },
 		{ "live buffers do not overlap", test_no_overlap },
 		{ "what does not fit is said so", test_too_much },
+		{ "what lives longest gets a place", test_lasting },
+		{ "memory given back by scopes", test_scopes },
 		{ "loads run ahead as far as there is room", test_prefetch },
 	};
 	CU_pSuite suite;

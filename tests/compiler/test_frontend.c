@@ -559,6 +559,34 @@ static void wrong_use(struct ir_graph *g)
 	g->last->in[0].value = g->last->out;
 }
 
+/* A row alone is larger than SBUF: how much it would take, and how much there is. */
+static void test_too_wide(void)
+{
+	struct accelcc_options o = { .size = sizeof(o), .target = "nca1" };
+	struct accelcc_result r;
+	struct model m;
+	uint8_t *data;
+	size_t size;
+	unsigned long long needed = 0;
+	const char *at;
+
+	model_init(&m);
+	model_input(&m, "x", (const int64_t[]) { 1, 4, 3, 60000, 0 });
+	model_floats(&m, "w", (const int64_t[]) { 4, 4, 3, 3, 0 }, 0.0f, 0.01f);
+	model_node(&m, "Conv", "wide", "x w", "a");
+	model_node(&m, "Relu", "r", "a", "y");
+	model_output(&m, "y");
+	data = model_pack(&m, &size);
+	CU_ASSERT_EQUAL(accelcc_compile(data, size, &o, &r), ACCELCC_BAD_INPUT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(r.message, "'wide (Conv"));
+	at = strstr(r.message, "needs ");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+	CU_ASSERT_EQUAL(sscanf(at, "needs %llu KiB per partition, and nca1 has 96 KiB", &needed), 1);
+	CU_ASSERT(needed > 60000 * 4 / 1024 && needed < 2000);
+	accelcc_result_free(&r);
+	model_free(&m);
+}
+
 static void nothing(struct ir_graph *g)
 {
 	(void)g;
@@ -620,6 +648,7 @@ int main(void)
 		{ "operations with numbers", test_scalars },
 		{ "what follows a convolution becomes part of it", test_conv_epilogues },
 		{ "what cannot be compiled is named", test_refusals },
+		{ "what does not fit says by how much", test_too_wide },
 		{ "symbolic dimensions", test_symbolic_dimension },
 		{ "damaged files", test_damaged_files },
 		{ "deep nesting", test_deep_nesting },

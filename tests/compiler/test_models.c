@@ -145,6 +145,20 @@ static void test_no_fuse(void)
 	run_all("nca1", ACCELCC_FP32, true);
 }
 
+/* Images in groups: every group brings the same weights, which the program has once. */
+static void test_weights_once(void)
+{
+	struct accelcc_result grouped, whole;
+	char path[PATH_MAX + 256];
+
+	snprintf(path, sizeof(path), "%s/batch_groups.onnx", models);
+	CU_ASSERT_FATAL(compile(path, "nca1", ACCELCC_FP32, true, &whole));
+	CU_ASSERT_FATAL(compile(path, "nca1", ACCELCC_FP32, false, &grouped));
+	CU_ASSERT(grouped.stats.weight_bytes < whole.stats.weight_bytes * 3 / 2);
+	accelcc_result_free(&whole);
+	accelcc_result_free(&grouped);
+}
+
 /* Held-out digits: logits as PyTorch's, and the right digit where PyTorch has it right. */
 static void digits(enum accelcc_precision precision, double limit)
 {
@@ -206,6 +220,7 @@ int main(void)
 		{ "models on nca2, FP32", test_nca2_fp32 },
 		{ "models on nca2, BF16", test_nca2_bf16 },
 		{ "models without fusion", test_no_fuse },
+		{ "groups of images share weights", test_weights_once },
 	};
 	char self[PATH_MAX] = "";
 	CU_pSuite suite;
