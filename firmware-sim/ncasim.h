@@ -113,6 +113,7 @@ bool ncasim_vanished(struct ncasim *dev);
 
 struct ncasim_telemetry {
 	uint64_t time_ns, commands, launches, faults, interrupts, kicks, sleeps;
+	uint64_t unkicked;		/* sleeps in which the heartbeat found work and no kick had come */
 	uint64_t bad_bus_accesses;	/* DMA to unmapped or unreachable bus addresses */
 	uint64_t instructions[6];	/* per engine, enum nca_engine; [5] = DMA descriptors */
 	uint64_t devmem_bytes, host_bytes;

@@ -359,7 +359,7 @@ struct ncasim {
 	struct trace *trace;
 
 	/* Counters: front end writes most of them, anyone reads. */
-	_Atomic uint64_t n_commands, n_launches, n_faults, n_irqs, n_sleeps, n_bad_bus;
+	_Atomic uint64_t n_commands, n_launches, n_faults, n_irqs, n_sleeps, n_unkicked, n_bad_bus;
 	_Atomic uint64_t n_devmem, n_host, n_inst[6], n_core_busy[DEV_CORES];
 	_Atomic uint32_t n_contexts, n_queues;
 };

@@ -227,7 +227,7 @@ static uint64_t sleep_limit(struct ncasim *dev, uint64_t now)
  */
 static void front_sleep(struct ncasim *dev)
 {
-	bool live = front_live(dev);
+	bool live = front_live(dev), beaten = false;
 
 	if (live)
 		store_sleep_state(dev, NCA_QUEUE_ASLEEP);
@@ -238,15 +238,20 @@ static void front_sleep(struct ncasim *dev)
 			break;		/* due before a timer could fire: poll instead */
 		atomic_store(&dev->awake, 0);
 		atomic_thread_fence(memory_order_seq_cst);
-		if (atomic_load(&dev->attention) || atomic_load(&dev->quit) ||
-		    (live && any_doorbell(dev)))
+		if (atomic_load(&dev->attention) || atomic_load(&dev->quit))
 			break;
+		if (live && any_doorbell(dev)) {
+			if (beaten)
+				atomic_fetch_add_explicit(&dev->n_unkicked, 1, memory_order_relaxed);
+			break;
+		}
 		atomic_fetch_add_explicit(&dev->n_sleeps, 1, memory_order_relaxed);
 		futex_wait(&dev->awake, 0, limit);
 		beat(dev, wall_ns());
 		if (atomic_load(&dev->awake) || dev->slow_queues || dev->grace_until)
 			break;
 		/* Only the heartbeat was due: back to sleep, still marked ASLEEP. */
+		beaten = true;
 	}
 	atomic_store(&dev->awake, 1);
 	if (live)

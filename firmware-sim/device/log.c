@@ -80,6 +80,7 @@ void ncasim_telemetry(struct ncasim *dev, struct ncasim_telemetry *out)
 		.interrupts = atomic_load(&dev->n_irqs),
 		.kicks = atomic_load(&dev->kicks),
 		.sleeps = atomic_load(&dev->n_sleeps),
+		.unkicked = atomic_load(&dev->n_unkicked),
 		.bad_bus_accesses = atomic_load(&dev->n_bad_bus),
 		.devmem_bytes = atomic_load(&dev->n_devmem),
 		.host_bytes = atomic_load(&dev->n_host),

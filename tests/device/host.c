@@ -349,6 +349,11 @@ bool hq_wait(struct hqueue *q, struct nca_cqe *out)
 	return true;
 }
 
+bool hq_asleep(const struct hqueue *q)
+{
+	return __atomic_load_n(&q->state->sleep, __ATOMIC_ACQUIRE) == NCA_QUEUE_ASLEEP;
+}
+
 bool host_event(struct host *h, struct nca_event *out, uint64_t timeout_ns)
 {
 	uint64_t until = now_ns() + timeout_ns;

@@ -89,6 +89,7 @@ void hq_ring(struct hqueue *q);
 void hq_submit(struct hqueue *q, const struct nca_sqe *sqe);
 bool hq_poll(struct hqueue *q, struct nca_cqe *out);
 bool hq_wait(struct hqueue *q, struct nca_cqe *out);	/* false after 10 s */
+bool hq_asleep(const struct hqueue *q);	/* the device waits for a kick */
 
 /* Arm, re-check, and wait for an event of this queue; false after @timeout_ns. */
 bool host_event(struct host *h, struct nca_event *out, uint64_t timeout_ns);

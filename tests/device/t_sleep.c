@@ -9,17 +9,20 @@
 
 /*
  * The device polls for a microsecond before it sleeps, so nearly every
- * submission falls into the window between "asleep" and the futex. Waits are
- * without timeout tricks: a lost wake-up shows as a submission that only the
- * heartbeat (50 ms) saves, and hundreds of them as a test that takes too long.
+ * submission falls into the window between "asleep" and the futex. A lost
+ * wake-up shows as work that only the heartbeat finds; the device counts those.
+ * A machine with more to do than CPUs gets through fewer rounds, not through
+ * other ones: after PATIENCE_NS those that were made have to do.
  */
+#define PATIENCE_NS	15000000000ull
+
 static void hammer_submit(void)
 {
 	struct ncasim_telemetry t;
 	struct hqueue q;
 	struct hctx ctx;
 	struct host h;
-	uint64_t slow = 0;
+	uint64_t begin = now_ns();
 	unsigned int delay = 1, window = 40000;
 
 	host_open(&h, "nca1,spin_us=1");
@@ -27,13 +30,10 @@ static void hammer_submit(void)
 	CU_ASSERT_EQUAL(host_queue_create(&h, &ctx, &q, 0, 4, 4, NCA_CORE_ANY), NCA_ADMIN_OK);
 	for (int i = 0; i < 20000; i++) {
 		struct nca_sqe s = { .cookie = (uint64_t)i };
-		uint64_t start = now_ns();
 		struct nca_cqe c;
 
 		hq_submit(&q, &s);
 		CU_ASSERT_TRUE_FATAL(hq_wait(&q, &c));
-		if (now_ns() - start > 25000000)
-			slow++;
 		/* Sweep the window in uneven steps; widen it if the device hardly ever slept. */
 		delay = delay * 1103515245u + 12345u;
 		for (uint64_t until = now_ns() + (delay >> 8) % window; now_ns() < until;)
@@ -41,11 +41,13 @@ static void hammer_submit(void)
 		ncasim_telemetry(h.dev, &t);
 		if (i % 500 == 499 && t.kicks < (uint64_t)i / 20 && window < 1000000)
 			window *= 2;
+		if (t.kicks > 100 && t.sleeps > 100 && now_ns() - begin > PATIENCE_NS)
+			break;
 	}
 	CU_ASSERT_TRUE(t.sleeps > 100);
 	CU_ASSERT_TRUE(t.kicks > 100);
-	/* The scheduler may keep us waiting now and then; lost wake-ups are far more. */
-	CU_ASSERT_TRUE(slow < 40);
+	/* The scheduler may stop us between tail and kick now and then; lost wake-ups are far more. */
+	CU_ASSERT_TRUE(t.unkicked < 5 + t.kicks / 20);
 	host_close(&h);
 }
 
@@ -53,6 +55,7 @@ static void hammer_submit(void)
 static void hammer_events(void)
 {
 	struct nca_event ev;
+	uint64_t begin = now_ns();
 	uint32_t events = 0, waited = 0;
 	struct hqueue q;
 	struct hctx ctx;
@@ -80,6 +83,8 @@ static void hammer_events(void)
 			CU_ASSERT_TRUE_FATAL(hq_poll(&q, &c));
 		}
 		CU_ASSERT_EQUAL(c.cookie, (uint64_t)i);
+		if (waited > 100 && now_ns() - begin > PATIENCE_NS)
+			break;
 	}
 	CU_ASSERT_TRUE(events <= 5000);
 	CU_ASSERT_TRUE(waited > 0);
@@ -123,11 +128,6 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-static bool asleep(const struct hqueue *q)
-{
-	return __atomic_load_n(&q->state->sleep, __ATOMIC_ACQUIRE) == NCA_QUEUE_ASLEEP;
-}
-
 /* CPU time, not wall time: a busy machine does not change what an idle device uses. */
 static void idle(void)
 {
@@ -144,9 +144,9 @@ static void idle(void)
 	hq_submit(&q, &s);
 	CU_ASSERT_TRUE(hq_wait(&q, &c));
 	/* When it falls asleep depends on how much of a CPU it gets; that it does, not. */
-	for (int i = 0; i < 1000 && !asleep(&q); i++)
+	for (int i = 0; i < 1000 && !hq_asleep(&q); i++)
 		poll(NULL, 0, 10);
-	CU_ASSERT_TRUE(asleep(&q));
+	CU_ASSERT_TRUE(hq_asleep(&q));
 	beat = ncasim_reg_read(h.dev, NCA_REG_HEARTBEAT, 4);
 	cpu = cpu_ns();
 	poll(NULL, 0, 1000);

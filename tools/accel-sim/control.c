@@ -84,6 +84,7 @@ static char *telemetry(struct control *ctl)
 	add(obj, "interrupts", t.interrupts);
 	add(obj, "kicks", t.kicks);
 	add(obj, "sleeps", t.sleeps);
+	add(obj, "unkicked", t.unkicked);
 	add(obj, "bad_bus_accesses", t.bad_bus_accesses);
 	add(obj, "devmem_bytes", t.devmem_bytes);
 	add(obj, "host_bytes", t.host_bytes);
