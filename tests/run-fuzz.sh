@@ -13,7 +13,7 @@ run_one() {
     work=$build/corpus/$name
     mkdir -p "$work"
     # shellcheck disable=SC2086 # an empty seed directory is no argument
-    if "$build/fuzz/$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 \
+    if "$build/fuzz/$name" -max_total_time="$seconds" -timeout=120 -rss_limit_mb=4096 \
         -print_final_stats=1 -verbosity=0 -artifact_prefix="$build/corpus/$name-" \
         "$work" $seeds >"$work.log" 2>&1; then
         verdict=clean

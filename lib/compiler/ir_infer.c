@@ -57,6 +57,15 @@ static void check_elements(struct ir_graph *g, const struct ir_op *op, const str
 				       "the result would have more than %" PRId64 " elements",
 				       IR_MAX_ELEMENTS);
 	}
+	/* Something of nothing: the shape of a scalar, and pieces of a concatenation. */
+	if (op->opcode == IR_RESHAPE || (may_be_empty && (!n || op->opcode == IR_CONCAT)))
+		return;
+	for (int i = 0; i < op->num_inputs; i++)
+		if (ir_in(op, i) && !ir_type_elements(&ir_in(op, i)->type))
+			ir_unsupported(g, op,
+				       "operand %d has no elements, and empty tensors cannot be "
+				       "compiled",
+				       i);
 }
 
 struct ir_window_geometry ir_window_resolve(struct ir_graph *g, const struct ir_op *op)

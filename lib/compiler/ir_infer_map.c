@@ -10,6 +10,19 @@ static const struct ir_type *operand(struct ir_graph *g, const struct ir_op *op,
 	return &ir_in(op, slot)->type;
 }
 
+/* A model may give an operator tensors of types that do not go together. */
+static void check_bits(struct ir_graph *g, const struct ir_op *op, const struct ir_map *m)
+{
+	for (int i = 0; m && i < m->num_steps; i++) {
+		const struct ir_map_step *s = &m->step[i];
+
+		if (s->kind == IR_MAP_ALU && s->alu >= NCA_ALU_AND && s->alu <= NCA_ALU_SAR &&
+		    s->as == IR_MAP_F32)
+			ir_unsupported(g, op, "its operands are both of integer and of floating-point "
+					      "types, and must be of one");
+	}
+}
+
 static struct ir_type infer_map(struct ir_graph *g, const struct ir_op *op)
 {
 	struct ir_type t = *operand(g, op, 0);
@@ -66,10 +79,13 @@ struct ir_type ir_infer_map(struct ir_graph *g, const struct ir_op *op)
 {
 	switch (op->opcode) {
 	case IR_REDUCE:
+		check_bits(g, op, op->attr.map);
+		check_bits(g, op, op->attr.post);
 		return infer_reduce(g, op);
 	case IR_INT_MATMUL:
 		return infer_int_matmul(g, op);
 	default:
+		check_bits(g, op, op->attr.map);
 		return infer_map(g, op);
 	}
 }

@@ -22,6 +22,7 @@
 #define MANY_INSTS 200000	/* so many that fewer channels must do */
 #define MAX_AGENTS (NCA_ENGINES + MAX_CHANNELS)
 #define NUM_BUCKETS 64
+#define LONG_LIST 64	/* of accesses: time to forget what is over */
 
 struct access {
 	struct access *next;
@@ -64,6 +65,7 @@ struct sched {
 	uint32_t clock[NCA_ENGINES][MAX_AGENTS];
 	uint32_t issued[MAX_AGENTS];	/* events so far, complete or not */
 	uint32_t last_dma[MAX_CHANNELS];
+	uint32_t last[NCA_ENGINES];	/* instruction of each engine */
 	uint32_t ahead;			/* channels of loads that run ahead, the first ones */
 	uint32_t next_channel[2], next_queue;
 
@@ -98,12 +100,43 @@ static void add_dep(struct sched *s, uint32_t inst)
 	*cc_push(s->m->cc, s->dep, s->num_deps, s->cap_deps) = inst;
 }
 
+/*
+ * Every engine that has instructions left knows that this access is over. Without forgetting these,
+ * transfers that read one place in thousands of pieces would each look at all before them.
+ */
+static bool known_by_all(const struct sched *s, const struct access *a, uint32_t n)
+{
+	const struct event *e = &s->event[a->inst];
+
+	for (int engine = 0; engine < NCA_ENGINES; engine++)
+		if (s->last[engine] >= n && e->agent != engine &&
+		    s->clock[engine][e->agent] < e->count)
+			return false;
+	return true;
+}
+
+static void forget_known(struct sched *s, struct access **link, uint32_t n)
+{
+	struct access *a;
+
+	while ((a = *link)) {
+		if (a->inst == n || !known_by_all(s, a, n)) {
+			link = &a->next;
+			continue;
+		}
+		*link = a->next;
+		a->next = s->spare;
+		s->spare = a;
+	}
+}
+
 /* In one bucket: what @ref of instruction @n has to wait for; then remember @ref. */
 static void touch_bucket(struct sched *s, struct access **bucket, uint64_t lo, uint64_t hi,
 			 uint32_t n, const struct mir_ref *ref)
 {
 	const struct mir_inst *inst = &s->m->inst[n];
 	struct access **link = bucket, *a;
+	unsigned int num = 0;
 
 	while ((a = *link)) {
 		bool parts = a->part < ref->part + ref->nparts && ref->part < a->part + a->nparts;
@@ -129,7 +162,10 @@ static void touch_bucket(struct sched *s, struct access **bucket, uint64_t lo, u
 			continue;
 		}
 		link = &a->next;
+		num++;
 	}
+	if (num > LONG_LIST)
+		forget_known(s, bucket, n);
 	a = s->spare;
 	if (a)
 		s->spare = a->next;
@@ -392,7 +428,8 @@ static struct sched *sched_new(struct mir *m)
 	s->sbuf.granule = (m->target->sbuf_bytes + NUM_BUCKETS - 1) / NUM_BUCKETS;
 	s->psum.granule = NCA_PSUM_BANK_BYTES;
 	s->slot = cc_new_n(m->cc, struct memory, m->num_slots);
-	for (size_t i = 0; i < m->num_insts; i++)
+	for (size_t i = 0; i < m->num_insts; i++) {
+		s->last[m->inst[i].engine] = (uint32_t)i;
 		for (int r = 0; r < m->inst[i].num_refs; r++) {
 			const struct mir_ref *ref = &m->inst[i].ref[r];
 
@@ -403,6 +440,7 @@ static struct sched *sched_new(struct mir *m)
 					mem->granule = ref->hi / NUM_BUCKETS + 1;
 			}
 		}
+	}
 	s->event = cc_new_n(m->cc, struct event, n);
 	s->snapshot = cc_new_n(m->cc, uint32_t, n * s->agents);
 	s->signals = cc_new_n(m->cc, bool, n);

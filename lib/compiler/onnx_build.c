@@ -20,6 +20,15 @@ struct ir_value *build_binary(struct onnx_node *n, enum nca_alu alu, struct ir_v
 	return onnx_map_binary(n, alu, x, y, x->type.dtype);
 }
 
+/* The integer of @dtype that is nearest to @y: the limits of floating-point types are beyond all. */
+static int64_t saturated(double y, enum ir_dtype dtype)
+{
+	double low = dtype == IR_DT_U32 ? 0.0 : INT32_MIN;
+	double high = dtype == IR_DT_U32 ? UINT32_MAX : INT32_MAX;
+
+	return (int64_t)(y < low ? low : y > high ? high : y);
+}
+
 struct ir_value *build_number(struct onnx_node *n, enum nca_alu alu, struct ir_value *x, double y)
 {
 	enum ir_dtype dtype = x->type.dtype;
@@ -28,7 +37,7 @@ struct ir_value *build_number(struct onnx_node *n, enum nca_alu alu, struct ir_v
 
 	onnx_map_begin(n, &b);
 	r = ir_map_input(&b, x);
-	r = ir_map_alu(&b, alu, r, ir_is_float(dtype) ? ir_map_float((float)y) : ir_map_int((int64_t)y));
+	r = ir_map_alu(&b, alu, r, ir_is_float(dtype) ? ir_map_float((float)y) : ir_map_int(saturated(y, dtype)));
 	return ir_map_end(&b, ir_is_int(dtype) ? ir_map_wrap(&b, dtype, r) : r, dtype);
 }
 

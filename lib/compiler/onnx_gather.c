@@ -42,6 +42,8 @@ static void check_rows(struct onnx_node *n, const struct ir_value *data, const s
 
 	if (ir_type_elements(&data->type) > INT32_MAX)
 		onnx_node_fail(n, "the tensor has too many elements for 32-bit indices");
+	if (!row)
+		onnx_node_fail(n, "its rows have no elements, and empty tensors cannot be compiled");
 	rows = ir_type_elements(&data->type) / row;
 	for (int64_t i = 0; ir_is_const(index) && i < num; i++)
 		if (index->data.i64[i] < 0 || index->data.i64[i] >= rows)

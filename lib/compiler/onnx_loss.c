@@ -51,6 +51,9 @@ static struct ir_value *negative_log_likelihood(struct onnx_node *n, struct ir_v
 	uint32_t all = (1u << x->type.rank) - 1;
 	bool ignores = onnx_attr_int(n, "ignore_index", &ignore);
 
+	if (!ir_is_float(x->type.dtype) || (weight && weight->type.dtype != x->type.dtype))
+		onnx_node_fail(n, "the scores%s must be floating-point tensors%s",
+			       weight ? " and weights" : "", weight ? " of one type" : "");
 	hot = one_hot(n, target, x);
 	y = picked(n, hot, x);
 	if (weight) {

@@ -88,6 +88,9 @@ static void read_sizes(struct resize *r, const struct ir_value *scales, const st
 		r->out[d] = x->dim[d];
 		r->scale[d] = 1.0f;
 	}
+	if (given->type.rank != 1 || given->type.dim[0] != (int64_t)num ||
+	    ir_is_float(given->type.dtype) == !!sizes)
+		onnx_node_fail(r->n, "there is not one scale or size for each dimension");
 	if (!ir_is_const(given)) {
 		if (!onnx_declares(r->n, 0) || r->n->declared[0].rank != x->rank || axes)
 			onnx_node_fail(r->n, "its scales or sizes are computed by the graph, and must be "
@@ -99,8 +102,6 @@ static void read_sizes(struct resize *r, const struct ir_value *scales, const st
 			r->scale[d] = (float)r->out[d] / (float)x->dim[d];
 		return;
 	}
-	if (ir_type_elements(&given->type) != (int64_t)num || ir_is_float(given->type.dtype) == !!sizes)
-		onnx_node_fail(r->n, "there is not one scale or size for each dimension");
 	for (size_t i = 0; i < num; i++) {
 		int d = axes ? onnx_axis(r->n, axes[i], x->rank) : (int)i;
 
@@ -359,7 +360,7 @@ static struct ir_value *resize(struct resize *r)
 		onnx_node_fail(r->n, "tensors of type %s can only be resized to the nearest element",
 			       ir_dtype_name(t.dtype));
 	if (r->coordinates == TF_CROP &&
-	    (!r->roi || ir_type_elements(&r->roi->type) != 2 * t.rank))
+	    (!r->roi || r->roi->type.rank != 1 || r->roi->type.dim[0] != 2 * t.rank))
 		onnx_node_fail(r->n, "tf_crop_and_resize needs a region of interest");
 	for (int d = 0; d < t.rank; d++) {
 		bool same = t.dim[d] == r->out[d];
