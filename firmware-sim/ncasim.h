@@ -41,6 +41,11 @@ struct ncasim_config {
 	const char *trace_path;		/* Perfetto JSON, NULL = none */
 	unsigned int fault_log;		/* entries kept, 0 = 256 */
 	const char *serial;		/* NULL = "SIM0" */
+	/*
+	 * Device memory that no other process maps: ncasim_devmem() has no descriptor (-1), and
+	 * the kernel may use huge pages, which it mostly does not for a memfd.
+	 */
+	bool private_memory;
 };
 
 /*
@@ -76,7 +81,7 @@ void *ncasim_doorbells(struct ncasim *dev, size_t *len, int *fd);
 uint32_t ncasim_kick_offset(struct ncasim *dev);	/* in BAR2; BAR2 size is twice this */
 void ncasim_kick(struct ncasim *dev, uint32_t queue);	/* async-signal-safe, at most one futex wake */
 
-/* BAR4: device memory, sparse memfd. */
+/* BAR4: device memory, a sparse memfd unless ncasim_config.private_memory; then @fd is -1. */
 void *ncasim_devmem(struct ncasim *dev, uint64_t *len, int *fd);
 
 /* ---- DMA: which bus addresses reach which host memory ------------------------ */

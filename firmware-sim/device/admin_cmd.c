@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "device.h"
 
@@ -104,8 +105,9 @@ static void scrub(struct ncasim *dev, const struct nca_admin_cmd *cmd, struct ad
 		BAD(r, scrub.len);
 		return;
 	}
-	/* A hole reads as zero and gives the host its memory back. */
-	if (fallocate(dev->devmem_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off,
+	/* What is no longer there reads as zero and gives the host its memory back. */
+	if (dev->devmem_fd < 0 ? madvise(dev->devmem + off, len, MADV_DONTNEED) :
+	    fallocate(dev->devmem_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off,
 		      (off_t)len))
 		memset(dev->devmem + off, 0, len);
 }

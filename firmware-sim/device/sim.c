@@ -48,6 +48,28 @@ static void *shared_memory(const char *name, size_t len, int *fd)
 	return p;
 }
 
+#define HUGE_PAGE	(2u << 20)
+
+/*
+ * Weights are read as rows that are far apart: with huge pages a TLB entry is enough for
+ * hundreds of them. Huge pages need an address that is a multiple of theirs.
+ */
+static void *private_memory(size_t len)
+{
+	size_t room = len + HUGE_PAGE, before;
+	uint8_t *all = mmap(NULL, room, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (all == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)all % HUGE_PAGE;
+	if (before)
+		munmap(all, before);
+	munmap(all + before + len, HUGE_PAGE - before);
+	madvise(all + before, len, MADV_HUGEPAGE);	/* only advice */
+	return all + before;
+}
+
 static void release_memory(void *p, size_t len, int fd)
 {
 	if (p)
@@ -176,7 +198,11 @@ int ncasim_create(const struct ncasim_config *cfg, const struct ncasim_host_ops 
 	dev->doorbells_len = (size_t)DEV_QUEUES * NCA_DB_PAGE_SIZE;
 	dev->doorbells = shared_memory("nca-doorbells", dev->doorbells_len, &dev->doorbells_fd);
 	dev->devmem_len = target->devmem_bytes;
-	dev->devmem = shared_memory("nca-devmem", dev->devmem_len, &dev->devmem_fd);
+	/* Where the kernel does not overcommit, only a memfd can be sparse. */
+	if (dev->cfg.private_memory)
+		dev->devmem = private_memory(dev->devmem_len);
+	if (!dev->devmem)
+		dev->devmem = shared_memory("nca-devmem", dev->devmem_len, &dev->devmem_fd);
 	if (!dev->serial || !dev->faults || !dev->doorbells || !dev->devmem) {
 		ret = say(err, err_len, -ENOMEM, "cannot allocate %llu MiB of device memory: %s",
 			  (unsigned long long)(dev->devmem_len >> 20), strerror(errno));

@@ -145,6 +145,7 @@ static int sim_open(const char *name, struct acc_bdev **out)
 		free(dev);
 		return acc_fail(r, "\"%.100s\": %s", name, err);
 	}
+	dev->cfg.private_memory = true;	/* MADV_DONTFORK in any case, see map_bars() */
 	r = ncasim_create(&dev->cfg, &host_ops, dev, &dev->hw, err, sizeof(err));
 	if (r) {
 		acc_fail(r, "cannot make the simulated device \"%.100s\": %s", name, err);

@@ -91,6 +91,11 @@ void host_enable(struct host *h)
 
 void host_open(struct host *h, const char *options)
 {
+	host_open_memory(h, options, false);
+}
+
+void host_open_memory(struct host *h, const char *options, bool private_memory)
+{
 	static const struct ncasim_host_ops ops = { .irq = on_irq };
 	struct ncasim_config cfg;
 	char err[256];
@@ -100,6 +105,7 @@ void host_open(struct host *h, const char *options)
 	memset(h, 0, sizeof(*h));
 	if (ncasim_config_parse(&cfg, options, err, sizeof(err)))
 		die(err);
+	cfg.private_memory = private_memory;
 	if (ncasim_create(&cfg, &ops, h, &h->dev, err, sizeof(err)))
 		die(err);
 	ncasim_config_fini(&cfg);

@@ -55,6 +55,7 @@ struct hqueue {
 
 /* Options as for ncasim_config_parse(). Aborts the test program on failure. */
 void host_open(struct host *h, const char *options);
+void host_open_memory(struct host *h, const char *options, bool private_memory);
 void host_close(struct host *h);
 void host_enable(struct host *h);	/* after a reset, too */
 

@@ -281,7 +281,7 @@ static void logs(void)
 	host_close(&h);
 }
 
-static void scrub(void)
+static void scrub_memory(bool private_memory)
 {
 	struct nca_admin_cmd cmd = { .opcode = NCA_ADMIN_SCRUB };
 	uint8_t *mem;
@@ -289,9 +289,11 @@ static void scrub(void)
 	struct host h;
 	int fd;
 
-	host_open(&h, "nca1");
+	host_open_memory(&h, "nca1", private_memory);
 	mem = ncasim_devmem(h.dev, &len, &fd);
 	CU_ASSERT_EQUAL(len, 8ull << 30);
+	/* Private memory falls back to a memfd where the kernel will not overcommit. */
+	CU_ASSERT(private_memory || fd >= 0);
 	memset(mem + 4096, 0x5a, 3 * 4096);
 	cmd.scrub.offset = 8192;
 	cmd.scrub.len = 4096;
@@ -300,7 +302,14 @@ static void scrub(void)
 	CU_ASSERT_EQUAL(mem[8192], 0);
 	CU_ASSERT_EQUAL(mem[12287], 0);
 	CU_ASSERT_EQUAL(mem[12288], 0x5a);
+	CU_ASSERT_EQUAL(mem[len - 1], 0);
 	host_close(&h);
+}
+
+static void scrub(void)
+{
+	scrub_memory(false);
+	scrub_memory(true);
 }
 
 CU_TestInfo admin_tests[] = {
