@@ -17,6 +17,9 @@
 struct alias {
 	uint32_t lo, hi;		/* bytes of every partition, multiples of 4; hi 0: unused */
 	const uint8_t *row[LANES];	/* where byte @lo of a partition is; NULL: in SBUF */
+	/* Partitions that were asked for last, all of them here, and how far apart (0: not equally). */
+	uint8_t first, count;
+	size_t pitch;
 };
 
 struct aliases {
@@ -129,6 +132,30 @@ static void set_rows(struct alias *a, const struct box *b, const uint8_t *src, s
 {
 	for (uint32_t i = 0; i < b->nparts; i++)
 		a->row[b->part + i] = src + i * pitch;
+	a->count = 0;
+}
+
+/* Are all rows of @b elsewhere? Mostly the same ones are asked for again and again. */
+static bool find_rows(struct alias *a, const struct box *b)
+{
+	const uint8_t *const *row = &a->row[b->part];
+	size_t pitch;
+
+	if (a->count == b->nparts && a->first == b->part)
+		return true;
+	if (!row[0])
+		return false;
+	pitch = b->nparts > 1 && row[1] > row[0] ? (size_t)(row[1] - row[0]) : 0;
+	for (uint32_t i = 1; i < b->nparts; i++) {
+		if (!row[i])
+			return false;
+		if ((uintptr_t)row[i] != (uintptr_t)row[0] + i * pitch)
+			pitch = 0;
+	}
+	a->first = b->part;
+	a->count = b->nparts;
+	a->pitch = pitch;
+	return true;
 }
 
 bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct box *b, uint32_t lo,
@@ -178,19 +205,17 @@ bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct b
 }
 
 const uint8_t *const *alias_find(const struct core_mem *m, const struct box *b, uint32_t lo,
-				 uint32_t hi, uint32_t *offset)
+				 uint32_t hi, uint32_t *offset, size_t *pitch)
 {
-	const struct alias *a;
+	struct alias *a;
 	uint32_t owner = m->aliases ? m->aliases->owner[lo / BLOCK_BYTES] : 0;
 
 	if (!owner)
 		return NULL;
 	a = &m->aliases->a[owner - 1];
-	if (lo < a->lo || hi > a->hi)
+	if (lo < a->lo || hi > a->hi || !find_rows(a, b))
 		return NULL;
-	for (uint32_t i = 0; i < b->nparts; i++)
-		if (!a->row[b->part + i])
-			return NULL;
 	*offset = lo - a->lo;
+	*pitch = a->pitch;
 	return &a->row[b->part];
 }

@@ -158,6 +158,9 @@ struct stationary {
 	uint8_t kind;		/* enum mm_kind of the loaded values */
 	uint64_t ready;
 	float *panel;
+	/* Not packed yet: rows of it in a slot, which the first matmul packs as it goes. */
+	const uint8_t *src;	/* NULL: packed */
+	size_t pitch;
 };
 
 enum mm_kind { MM_NONE, MM_FP32, MM_TF32, MM_NARROW, MM_INT };
@@ -265,9 +268,12 @@ static inline uint8_t *mem_at(const struct core_mem *m, uint32_t part, uint32_t 
 /* alias.c: @lo and @hi are bytes of each partition of @b */
 bool alias_note(struct core_mem *m, const struct core_kernels *k, const struct box *b, uint32_t lo,
 		uint32_t hi, const uint8_t *src, size_t pitch);
-/* The rows of @b's partitions, @offset bytes before byte @lo; NULL unless all are elsewhere. */
+/*
+ * The rows of @b's partitions, @offset bytes before byte @lo and @pitch apart (0: not
+ * equally); NULL unless all are elsewhere.
+ */
 const uint8_t *const *alias_find(const struct core_mem *m, const struct box *b, uint32_t lo,
-				 uint32_t hi, uint32_t *offset);
+				 uint32_t hi, uint32_t *offset, size_t *pitch);
 bool alias_resolve(struct core_mem *m, uint32_t block);
 void alias_resolve_all(struct core_mem *m);
 /* The launch is about to write to slot memory at @p. */
@@ -296,6 +302,8 @@ int exec_range(struct exec *x, const struct box *b, uint32_t elemsize, uint32_t 
 int exec_box(struct exec *x, const struct box *b, uint32_t elemsize, uint32_t *lo, uint32_t *hi);
 uint32_t exec_offsets(const struct nca_ap *a, uint32_t offset, uint32_t *off);
 int exec_mm(struct exec *x, uint64_t end);
+/* Stationary tiles whose rows are in @len bytes at @p of a slot no longer need them (NULL: all). */
+void stationary_settle(struct core_state *st, const uint8_t *p, uint64_t len);
 static inline struct stationary *stationary_of(struct core_state *st, uint16_t cells)
 {
 	return &st->stat[__builtin_ctz(cells)];

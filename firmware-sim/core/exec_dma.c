@@ -41,8 +41,10 @@ static uint8_t *slot_at(struct side *d, uint64_t at, uint64_t len, uint64_t *ava
 	d->piece = m->translate(m->opaque, d->s->slot, at, len, d->write, avail, &d->dev_mem);
 	if (!d->piece || !*avail)
 		return NULL;
-	if (d->write)
+	if (d->write) {
 		alias_written(&d->x->st->mem[NCA_MEM_SBUF], d->piece, *avail);
+		stationary_settle(d->x->st, d->piece, *avail);
+	}
 	d->piece_at = at;
 	d->piece_len = *avail < len ? *avail : len;
 	return d->piece;

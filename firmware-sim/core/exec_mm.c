@@ -6,6 +6,7 @@
 #include "core_impl.h"
 
 #define LOOK_AHEAD	8u	/* instructions */
+#define FEW_ROWS	6u	/* of a moving operand: packing the other takes longer than this product */
 
 static int oom(struct exec *x)
 {
@@ -75,8 +76,34 @@ static bool rows_in_slot(const struct core_state *st, const struct nca_inst *in,
 	t->k = a->nparts;
 	t->m = a->size[3];
 	t->dtype = a->dtype;
-	t->row = alias_find(&st->mem[NCA_MEM_SBUF], b, lo, hi, &t->offset);
+	t->row = alias_find(&st->mem[NCA_MEM_SBUF], b, lo, hi, &t->offset, &t->pitch);
 	return t->row;
+}
+
+static void pack_now(struct stationary *s)
+{
+	for (uint32_t k = 0; k < s->k; k++)
+		for (uint32_t m = 0; m < s->m; m += PANEL)
+			memcpy(s->panel + (m * s->k + k * PANEL), s->src + k * s->pitch + m * 4, PANEL * 4);
+	s->src = NULL;
+}
+
+void stationary_settle(struct core_state *st, const uint8_t *p, uint64_t len)
+{
+	for (int i = 0; i < 16; i++) {
+		struct stationary *s = &st->stat[i];
+
+		if (s->cells && s->src &&
+		    (!p || (s->src < p + len && p < s->src + (s->k - 1u) * s->pitch + s->m * 4u)))
+			pack_now(s);
+	}
+}
+
+/* Whole panels of FP32 that lie regularly can be multiplied where they are. */
+static bool usable_as_is(const struct mm_tile *t)
+{
+	return t->dtype == NCA_FP32 && t->m % PANEL == 0 && t->pitch && t->pitch % 4 == 0 &&
+	       (uintptr_t)t->row[0] % 4 == 0;
 }
 
 /*
@@ -98,10 +125,10 @@ static void look_ahead(struct exec *x, struct mm_args *a)
 		if (p->opcode != NCA_OP_LDSTAT)
 			continue;
 		if (!rows_in_slot(st, in, &p->src[0], (uint32_t)p->src[0].lo,
-				  (uint32_t)p->src[0].hi, &t))
+				  (uint32_t)p->src[0].hi, &t) || !t.pitch)
 			return;
-		a->ahead.row = t.row;
-		a->ahead.offset = t.offset;
+		a->ahead.at = t.row[0] + t.offset;
+		a->ahead.pitch = t.pitch;
 		a->ahead.rows = t.k;
 		a->ahead.bytes = t.m * nca_dtype_size(t.dtype);
 		st->ahead = pc;
@@ -135,6 +162,7 @@ static int exec_ldstat(struct exec *x, uint64_t end)
 	s->m = x->p->columns;
 	s->kind = x->p->kind;
 	s->ready = end;
+	s->src = NULL;
 	if (st->launch.timed_only)
 		return 0;
 	if (!s->panel) {
@@ -144,7 +172,12 @@ static int exec_ldstat(struct exec *x, uint64_t end)
 	}
 	t.panel = s->panel;
 	if (rows_in_slot(st, x->in, b, lo, hi, &t)) {
-		x->k->pack(&t);
+		if (usable_as_is(&t)) {
+			s->src = t.row[0] + t.offset;
+			s->pitch = t.pitch;
+		} else {
+			x->k->pack(&t);
+		}
 		return 0;
 	}
 	mem_touch(&st->mem[NCA_MEM_SBUF], lo, hi);
@@ -152,10 +185,10 @@ static int exec_ldstat(struct exec *x, uint64_t end)
 	return 0;
 }
 
-static const struct stationary *find_stationary(struct exec *x)
+static struct stationary *find_stationary(struct exec *x)
 {
 	const struct nca_body_matmul *b = &x->in->mm;
-	const struct stationary *s = stationary_of(x->st, x->p->cells);
+	struct stationary *s = stationary_of(x->st, x->p->cells);
 
 	if (s->cells == x->p->cells) {
 		if (s->k == x->p->src[0].nparts && s->m == x->p->dst[0].nparts &&
@@ -200,7 +233,7 @@ static void store_narrow(struct exec *x, struct mm_args *a, uint8_t *base, const
 static int exec_matmul(struct exec *x)
 {
 	const struct nca_body_matmul *b = &x->in->mm;
-	const struct stationary *s = find_stationary(x);
+	struct stationary *s = find_stationary(x);
 	struct mm_args a;
 	uint32_t slo, shi, dlo, dhi, n;
 	uint8_t *out;
@@ -224,6 +257,15 @@ static int exec_matmul(struct exec *x)
 	a.mov = widen(x, (b->src.offset & NCA_AP_OFFSET_MASK) +
 		      (uint32_t)((int32_t)slo - x->p->src[0].lo), x->core->off[0], &n);
 	a.n = n;
+	if (s->src) {
+		a.stat = (const float *)s->src;
+		a.panel = PANEL;
+		a.pitch = s->pitch / sizeof(float);
+		if (n > FEW_ROWS) {
+			a.keep = s->panel;
+			s->src = NULL;
+		}
+	}
 	if (x->p->kind != MM_INT)
 		look_ahead(x, &a);
 	exec_offsets(&b->dst, (b->dst.offset & NCA_AP_OFFSET_MASK) +

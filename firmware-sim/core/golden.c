@@ -114,8 +114,17 @@ static size_t packed(const struct mm_args *a, uint32_t k, uint32_t m)
 	return m / PANEL * a->panel + k * a->pitch + m % PANEL;
 }
 
+static void keep_panels(const struct mm_args *a)
+{
+	for (uint32_t m = 0; m < a->m; m++)
+		for (uint32_t k = 0; k < a->k; k++)
+			a->keep[(m / PANEL * a->k + k) * PANEL + m % PANEL] = a->stat[packed(a, k, m)];
+}
+
 static void matmul(const struct mm_args *a)
 {
+	if (a->keep)
+		keep_panels(a);
 	for (uint32_t n = 0; n < a->n; n++) {
 		const float *mov = (const float *)(a->mov + a->mov_off[n]);
 		float *out = (float *)(a->out + a->out_off[n]);

@@ -38,9 +38,12 @@ struct mm_args {
 	uint8_t *out;		/* row i at out + out_off[i]: m consecutive FP32 (or INT32) */
 	const uint32_t *out_off;
 	bool accumulate;
+	/* Not NULL: leave the stationary elements here, in panels as pack() makes them. */
+	float *keep;
 	struct {		/* rows that will be read soon: have them brought nearer */
-		const uint8_t *const *row;
-		uint32_t offset, rows, bytes;	/* rows 0: none */
+		const uint8_t *at;
+		size_t pitch;
+		uint32_t rows, bytes;	/* rows 0: none */
 	} ahead;
 };
 
@@ -48,6 +51,7 @@ struct mm_tile {		/* a stationary tile, FP32 or BF16: @k rows of @m elements */
 	float *panel;
 	const uint8_t *const *row;
 	uint32_t offset;	/* in each row */
+	size_t pitch;		/* how far apart all rows are; 0: not equally */
 	uint32_t k, m, dtype;
 };
 

@@ -471,8 +471,10 @@ enum core_result core_run(struct core *core, struct core_state *st, uint64_t unt
 	_mm_setcsr(0x1f80);
 #endif
 	res = run(core, st, until, stop, fault);
-	if (res == CORE_YIELDED)	/* pointers into slots end here */
+	if (res == CORE_YIELDED) {	/* pointers into slots end here */
 		alias_resolve_all(&st->mem[NCA_MEM_SBUF]);
+		stationary_settle(st, NULL, 0);
+	}
 #if defined(__x86_64__)
 	_mm_setcsr(mxcsr);
 #endif

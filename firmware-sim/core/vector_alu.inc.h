@@ -327,9 +327,11 @@ static bool ew(const struct ew_args *a)
 		if (op[i] == NCA_ALU_DIV)
 			return false;
 	}
-	/* The usual end of a layer without a choice in the loop. */
+	/* The usual end of a layer, and the sum of two, without a choice in the loop. */
 	if (op[0] == NCA_ALU_MUL && op[1] == NCA_ALU_ADD && a->relu)
 		ew_rows(a, NCA_ALU_MUL, NCA_ALU_ADD, true);
+	else if (op[0] == NCA_ALU_ADD && op[1] == NCA_ALU_NONE && !a->relu)
+		ew_rows(a, NCA_ALU_ADD, NCA_ALU_NONE, false);
 	else
 		ew_rows(a, op[0], op[1], a->relu);
 	return true;

@@ -10,11 +10,17 @@
 struct tile {			/* of the result */
 	const struct mm_args *a;
 	const float *stat;
+	size_t pitch;
+	float *keep;		/* a panel to fill, see struct mm_args */
 	uint32_t n0, m0;
-	/* Prefetched meanwhile: byte @at of the row after @from others, and so on. */
-	const uint8_t *const *ahead;
-	uint32_t from, last, at, shift;
-	const uint8_t *here;
+	/*
+	 * Prefetched meanwhile: lines of rows, in the order in which they lie in memory,
+	 * which is what its open pages and the CPU's own prefetchers like. Line i is at
+	 * (i >> log_lines) * ahead_pitch + (i & (1 << log_lines) - 1) * 64.
+	 */
+	const uint8_t *ahead;
+	size_t ahead_pitch;
+	uint32_t line, shift, log_lines;
 };
 
 INLINE void emit(uint8_t *out, vf r, bool accumulate)
@@ -47,13 +53,16 @@ static __attribute__((noinline)) void emit_all(const struct tile *t, const vf *a
  * ascending order. Both counts are constants here, so that the accumulators
  * live in registers: 24 of 32 with AVX-512, 12 of 16 with AVX2.
  */
-INLINE void micro(const struct tile *t, int nb, int mv)
+INLINE void micro(const struct tile *t, int nb, int mv, bool keep)
 {
 	const struct mm_args *a = t->a;
 	vf acc[NB_MAX * MV_MAX];
 	const float *mov[NB_MAX], *stat = t->stat;
-	const uint8_t *const *ahead = t->ahead;
-	uint32_t from = t->from, most = t->last, at = t->at, shift = t->shift, row;
+	const uint8_t *ahead = t->ahead;
+	size_t ahead_pitch = t->ahead_pitch;
+	uint32_t line = t->line << t->shift, shift = t->shift, log_lines = t->log_lines;
+	size_t in_row = t->ahead_pitch ? (64u << log_lines) - 64 : 0;
+	float *panel = t->keep;
 
 	UNROLL
 	for (int j = 0; j < nb; j++) {
@@ -62,14 +71,19 @@ INLINE void micro(const struct tile *t, int nb, int mv)
 		for (int v = 0; v < mv; v++)
 			acc[j * mv + v] = splatf(0);
 	}
-	for (size_t k = 0, last = a->k, pitch = a->pitch; k < last; k++, stat += pitch) {
+	for (size_t k = 0, last = a->k, pitch = t->pitch; k < last; k++, stat += pitch) {
 		vf s[MV_MAX];
 
-		row = from + ((uint32_t)k >> shift);
-		_mm_prefetch((const char *)ahead[row < most ? row : most] + at, _MM_HINT_T1);
+		size_t i = (line + k) >> shift;
+
+		_mm_prefetch((const char *)ahead + (i >> log_lines) * ahead_pitch + (i * 64 & in_row),
+			     _MM_HINT_T1);
 		UNROLL
-		for (int v = 0; v < mv; v++)
+		for (int v = 0; v < mv; v++) {
 			s[v] = (vf)ld(stat + v * VL);
+			if (keep)
+				st(panel + k * PANEL + v * VL, (vi)s[v]);
+		}
 		UNROLL
 		for (int j = 0; j < nb; j++) {
 			vf x = splatf(mov[j][k]);
@@ -105,12 +119,12 @@ INLINE void micro(const struct tile *t, int nb, int mv)
 static __attribute__((noinline)) void micro_##mv(const struct tile *t, uint32_t nb)	\
 {									\
 	switch (nb) {							\
-	case 1: micro(t, 1, mv); break;					\
-	case 2: micro(t, 2, mv); break;					\
-	case 3: micro(t, 3, mv); break;					\
-	case 4: micro(t, 4, mv); break;					\
-	case 5: micro(t, 5, mv); break;					\
-	default: micro(t, 6, mv); break;				\
+	case 1: micro(t, 1, mv, false); break;				\
+	case 2: micro(t, 2, mv, false); break;				\
+	case 3: micro(t, 3, mv, false); break;				\
+	case 4: micro(t, 4, mv, false); break;				\
+	case 5: micro(t, 5, mv, false); break;				\
+	default: micro(t, 6, mv, false); break;				\
 	}								\
 }
 MICRO_ROWS(1)
@@ -118,6 +132,21 @@ MICRO_ROWS(2)
 #if MM_COLS / VL > 2
 MICRO_ROWS(4)		/* does for 3, too */
 #endif
+
+/*
+ * The first rows of a tile that was not packed: what was loaded to be multiplied
+ * is stored, too, which costs nothing beside 24 multiply-adds.
+ */
+static __attribute__((noinline)) void micro_keep(const struct tile *t)
+{
+	micro(t, NB_MAX, MV_MAX, true);
+}
+
+static void keep_columns(const struct tile *t, uint32_t cols)
+{
+	for (uint32_t k = 0; k < t->a->k; k++)
+		memcpy(t->keep + k * PANEL, t->stat + k * t->pitch, cols * sizeof(float));
+}
 
 /* The usual tile: FP32, whole panels. */
 static void pack_whole(const struct mm_tile *t)
@@ -168,50 +197,68 @@ static void pack(const struct mm_tile *t)
 }
 
 /* How far apart the lines are asked for: a burst would find no free slot and be dropped. */
-static uint32_t pace(const struct mm_args *a, uint32_t calls)
+static void pace(struct tile *t, uint32_t calls)
 {
-	uint32_t lines = a->ahead.rows * ((a->ahead.bytes + 63) / 64), shift = 2;
+	const struct mm_args *a = t->a;
+	uint32_t lines;
 
-	while (shift && calls * (a->k >> shift) < lines)
-		shift--;
-	return shift;
+	while (64u << t->log_lines < a->ahead.bytes)
+		t->log_lines++;
+	lines = a->ahead.rows << t->log_lines;
+	for (t->shift = 2; t->shift && calls * (a->k >> t->shift) < lines; )
+		t->shift--;
 }
 
-/* Call number @c asks for one line of some rows; all lines of these rows come first. */
+/* What call number @c asks for. An address past the last row does no harm: it is a hint. */
 static void aim(struct tile *t, uint32_t c)
 {
 	const struct mm_args *a = t->a;
-	uint32_t lines = (a->ahead.bytes + 63) / 64, row;
 
-	t->ahead = &t->here;
-	t->here = (const uint8_t *)t->stat;	/* is in the cache already */
-	t->from = t->last = t->at = 0;
-	if (!lines)
-		return;
-	row = c / lines * ((a->k + (1u << t->shift) - 1) >> t->shift);
-	if (row >= a->ahead.rows)
-		return;
-	t->ahead = a->ahead.row;
-	t->from = row;
-	t->last = a->ahead.rows - 1;
-	t->at = a->ahead.offset + c % lines * 64;
+	t->line = c * (a->k >> t->shift);
+	if (t->line >> t->log_lines < a->ahead.rows) {
+		t->ahead = a->ahead.at;
+		t->ahead_pitch = a->ahead.pitch;
+	} else {
+		t->ahead = (const uint8_t *)t->stat;	/* is in the cache already */
+		t->ahead_pitch = 0;
+	}
 }
 
 static void matmul(const struct mm_args *a)
 {
 	uint32_t groups = (a->n + NB_MAX - 1) / NB_MAX, call = 0;
-	uint32_t shift = pace(a, groups * ((a->m + MM_COLS - 1) / MM_COLS));
+	struct tile t = { .a = a };
 
+	pace(&t, groups * ((a->m + MM_COLS - 1) / MM_COLS));
 	for (uint32_t m0 = 0; m0 < a->m; m0 += MM_COLS) {
 		uint32_t cols = a->m - m0 < MM_COLS ? a->m - m0 : MM_COLS;
-		struct tile t = { .a = a, .m0 = m0, .shift = shift,
-				  .stat = a->stat + (m0 / PANEL) * a->panel + m0 % PANEL };
+		float *panel = a->keep ? a->keep + m0 / PANEL * PANEL * a->k + m0 % PANEL : NULL;
 
+		t.m0 = m0;
+		t.n0 = 0;
+		t.pitch = a->pitch;
+		t.stat = a->stat + (m0 / PANEL) * a->panel + m0 % PANEL;
 		/* Groups of nearly the same size: a last one of one row would be slow. */
 		for (uint32_t g = 0; g < groups; g++) {
 			uint32_t nb = a->n / groups + (g < a->n % groups);
 
 			aim(&t, call++);
+			if (panel) {
+				bool full = nb == NB_MAX && cols == MM_COLS;
+
+				t.keep = panel;
+				if (full)
+					micro_keep(&t);
+				else
+					keep_columns(&t, cols);
+				t.stat = panel;
+				t.pitch = PANEL;
+				panel = NULL;
+				if (full) {
+					t.n0 += nb;
+					continue;
+				}
+			}
 			switch ((cols + VL - 1) / VL) {
 			case 1: micro_1(&t, nb); break;
 			case 2: micro_2(&t, nb); break;

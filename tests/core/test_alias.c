@@ -53,6 +53,40 @@ static void dma(uint32_t part, uint32_t nparts, uint32_t offset, uint32_t bytes,
 	in->dma.queue = NCA_DMA_SPREAD;
 }
 
+static void matmul(struct rng *rng, uint32_t type, uint32_t np, uint32_t m, uint32_t n)
+{
+	struct nca_inst *in = next(NCA_ENGINE_TENSOR, NCA_OP_MATMUL);
+
+	in->mm.src = ap(NCA_MEM_SBUF, type, 0, np, rng_below(rng, 1024) * 4, n);
+	in->mm.tile = (struct nca_pe_tile){ 0, 0, 128, 128 };
+	in->mm.dst = ap(NCA_MEM_PSUM, NCA_FP32, 0, m, rng_below(rng, 4) * 2048, n);
+	in->flags = rng_below(rng, 2) ? NCA_F_ACCUMULATE : 0;
+}
+
+/* A tile and its products; what it was loaded from may change before the first of them. */
+static void tile(struct rng *rng, uint32_t type, uint32_t np, uint32_t offset, uint32_t bytes)
+{
+	uint32_t es = nca_dtype_size(type), m = 1 + rng_below(rng, 128);
+	struct nca_inst *in = next(NCA_ENGINE_TENSOR, NCA_OP_LDSTAT);
+
+	if (rng_below(rng, 2))
+		m = 64 + rng_below(rng, 2) * 64;	/* whole panels */
+	in->mm.src = ap(NCA_MEM_SBUF, type, 0, np, offset / es * es, m);
+	in->mm.tile = (struct nca_pe_tile){ 0, 0, 128, 128 };
+	if (in->mm.src.offset + m * es > LIVE)
+		in->mm.src.offset = 0;
+	switch (rng_below(rng, 6)) {
+	case 0:
+		dma(0, np, offset, bytes, 1, rng_below(rng, 64) * 512, bytes, false);
+		break;
+	case 1:
+		dma(0, np, offset, bytes, 0, rng_below(rng, 32) * 1024, LIVE, true);
+		break;
+	}
+	for (uint32_t i = rng_below(rng, 3); i < 3; i++)
+		matmul(rng, type, np, m, 1 + rng_below(rng, i ? 60 : 8));
+}
+
 static void random_step(struct rng *rng)
 {
 	static const uint32_t parts[] = { 128, 128, 128, 100, 64 };
@@ -60,8 +94,7 @@ static void random_step(struct rng *rng)
 	uint32_t unit = rng_below(rng, 3) ? 512 : 4;
 	uint32_t bytes = 256 + rng_below(rng, 8) * 512 + rng_below(rng, 3) * unit;
 	uint32_t offset = rng_below(rng, (LIVE - bytes) / unit) * unit;
-	uint32_t type = rng_below(rng, 3) ? NCA_FP32 : NCA_BF16, es = nca_dtype_size(type);
-	uint32_t m = 1 + rng_below(rng, 128), n = 1 + rng_below(rng, 60);
+	uint32_t type = rng_below(rng, 3) ? NCA_FP32 : NCA_BF16;
 	struct nca_inst *in;
 
 	switch (what) {
@@ -85,16 +118,7 @@ static void random_step(struct rng *rng)
 		    true);
 		break;
 	default:
-		in = next(NCA_ENGINE_TENSOR, NCA_OP_LDSTAT);
-		in->mm.src = ap(NCA_MEM_SBUF, type, 0, np, offset / es * es, m);
-		in->mm.tile = (struct nca_pe_tile){ 0, 0, 128, 128 };
-		if (in->mm.src.offset + m * es > LIVE)
-			in->mm.src.offset = 0;
-		in = next(NCA_ENGINE_TENSOR, NCA_OP_MATMUL);
-		in->mm.src = ap(NCA_MEM_SBUF, type, 0, np, rng_below(rng, 1024) * 4, n);
-		in->mm.tile = (struct nca_pe_tile){ 0, 0, 128, 128 };
-		in->mm.dst = ap(NCA_MEM_PSUM, NCA_FP32, 0, m, rng_below(rng, 4) * 2048, n);
-		in->flags = rng_below(rng, 2) ? NCA_F_ACCUMULATE : 0;
+		tile(rng, type, np, offset, bytes);
 		break;
 	}
 }
@@ -180,10 +204,48 @@ static void yielding(void)
 	CU_ASSERT(!memcmp(sbuf[0], first, sizeof(sbuf[0])));
 }
 
+/* Nor may a stationary tile: its rows are multiplied where they are, until then. */
+static void yielding_tile(void)
+{
+	static struct run r;
+	uint32_t between = 0;
+
+	prog_init(&p, NCA_TARGET_NCA2);
+	issued = 0;
+	for (uint32_t i = 0; i < WEIGHTS; i += 4)
+		memcpy(first + i, &(float){ (float)(i % 1020) - 500 }, 4);
+	dma(0, 128, 0, LIVE, 0, 0, LIVE, true);
+	next(NCA_ENGINE_TENSOR, NCA_OP_LDSTAT)->mm = (struct nca_body_matmul){
+		.src = ap(NCA_MEM_SBUF, NCA_FP32, 0, 128, 512, 128), .tile = { 0, 0, 128, 128 } };
+	dma(0, 128, 0, LIVE, DUMP_SBUF, 0, LIVE, false);	/* takes a while */
+	next(NCA_ENGINE_TENSOR, NCA_OP_MATMUL)->mm = (struct nca_body_matmul){
+		.src = ap(NCA_MEM_SBUF, NCA_FP32, 0, 128, 4096, 20), .tile = { 0, 0, 128, 128 },
+		.dst = ap(NCA_MEM_PSUM, NCA_FP32, 0, 128, 0, 20) };
+	dma(0, 128, 0, LIVE, DUMP_PSUM, 0, LIVE, false);
+	p.inst[NCA_ENGINE_SYNC][p.header.stream[NCA_ENGINE_SYNC].count - 1].dma.src.mem = NCA_MEM_PSUM;
+	prog_end(&p);
+	CU_ASSERT_TRUE_FATAL(run(0, false, CORE_SIMD_SCALAR, 0));
+	for (uint64_t step = 2000; !r.yields || r.yields > 1; step += 2000) {
+		memset(&r, 0, sizeof(r));
+		memcpy(weights, first, sizeof(weights));
+		r.slot[0] = (struct slot){ .data = weights, .len = WEIGHTS };
+		r.stable = r.lose = 1;
+		r.slot[DUMP_SBUF] = (struct slot){ .data = sbuf[1], .len = sizeof(sbuf[0]), .writable = true };
+		r.slot[DUMP_PSUM] = (struct slot){ .data = psum[1], .len = sizeof(psum[0]), .writable = true };
+		r.step = step;
+		CU_ASSERT_EQUAL_FATAL(prog_run(&p, &r), 0);
+		CU_ASSERT_EQUAL_FATAL(r.result, CORE_DONE);
+		CU_ASSERT(!memcmp(psum[0], psum[1], sizeof(psum[0])));
+		between++;
+	}
+	CU_ASSERT(between > 2);
+}
+
 void suite_alias(void)
 {
 	CU_pSuite s = CU_add_suite("transfers put off", NULL, NULL);
 
 	CU_add_test(s, "random programs", put_off);
 	CU_add_test(s, "nothing is put off past a yield", yielding);
+	CU_add_test(s, "a tile neither", yielding_tile);
 }
