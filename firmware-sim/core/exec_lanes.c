@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that look at a whole row, or move data between lanes: one lane
- * at a time, the same code on every host. They are rare.
+ * Instructions that look at a whole row, or move data between lanes. What does the same to all
+ * lanes goes through the table in use; what depends on a lane's values (order, indices) or goes
+ * from lane to lane takes one lane at a time, the same code on every host.
  */
 #include <float.h>
 #include <math.h>
@@ -56,33 +57,38 @@ static void set_lane(uint32_t *rows, uint32_t r, uint32_t i, float v)
 	rows[r * LANES + i] = canonical_bits(v);
 }
 
-/* count, mean, M2 of every other element from @first. */
-static void stats(const uint32_t *in, uint32_t n, uint32_t first, uint32_t i, uint32_t *out)
+/* Of whole rows: a = a op b, by the table in use. */
+static void row_op(struct ew *e, uint32_t *a, uint32_t op, const uint32_t *b)
 {
-	float sum = 0, m2 = 0, mean, count = (float)((n - first + 1) / 2);
+	e->k->alu(a, b, 0, 1, e->lanes, op, DOM_FP, false);
+}
+
+/* count, mean, M2 of every other element from @first. */
+static void stats(struct ew *e, const uint32_t *in, uint32_t first, uint32_t *out)
+{
+	uint32_t n = e->src0.n, *count = out, *mean = out + LANES, *m2 = out + 2 * LANES;
+	_Alignas(64) uint32_t d[LANES];
 
 	if (first >= n)
 		return;		/* 0, 0, 0 */
-	sum = lane(in, first, i);
+	for (uint32_t i = 0; i < e->lanes; i++)
+		count[i] = float_bits((float)((n - first + 1) / 2));
+	memcpy(mean, in + first * LANES, ROW_BYTES);
 	for (uint32_t r = first + 2; r < n; r += 2)
-		sum = sum + lane(in, r, i);
-	mean = sum / count;
+		row_op(e, mean, NCA_ALU_ADD, in + r * LANES);
+	row_op(e, mean, NCA_ALU_DIV, count);
 	for (uint32_t r = first; r < n; r += 2) {
-		float d = lane(in, r, i) - mean, sq = d * d;
-
-		m2 = m2 + sq;
+		memcpy(d, in + r * LANES, ROW_BYTES);
+		row_op(e, d, NCA_ALU_SUB, mean);
+		row_op(e, d, NCA_ALU_MUL, d);
+		row_op(e, m2, NCA_ALU_ADD, d);
 	}
-	set_lane(out, 3 * first, i, count);
-	set_lane(out, 3 * first + 1, i, mean);
-	set_lane(out, 3 * first + 2, i, m2);
 }
 
 static void bn_stats(struct ew *e, const uint32_t *in, uint32_t *out)
 {
-	for (uint32_t i = 0; i < e->lanes; i++) {
-		stats(in, e->src0.n, 0, i, out);
-		stats(in, e->src0.n, 1, i, out);
-	}
+	stats(e, in, 0, out);
+	stats(e, in, 1, out + 3 * LANES);
 }
 
 static void bn_aggr(struct ew *e, const uint32_t *in, uint32_t *out)
@@ -179,16 +185,21 @@ static void shuffle(struct ew *e, const uint32_t *in, uint32_t *out)
 			out[r * LANES + i] = in[r * LANES + (i & ~31u) + mask[i & 31]];
 }
 
+/* Blocks of 32 elements and 32 lanes; an instruction has no others. */
 static void transpose32(struct ew *e, const uint32_t *in, uint32_t *out)
 {
-	for (uint32_t r = 0; r < e->dst.n; r++)
-		for (uint32_t i = 0; i < e->lanes; i++)
-			out[r * LANES + i] = in[((r & ~31u) + (i & 31)) * LANES + (i & ~31u) + (r & 31)];
+	for (uint32_t r = 0; r < e->dst.n; r += 32)
+		for (uint32_t i = 0; i < e->lanes; i += 32)
+			e->k->transpose((uint8_t *)(out + r * LANES + i), ROW_BYTES,
+					(const uint8_t *)(in + r * LANES + i), ROW_BYTES, 32, 32);
 }
 
-static uint32_t affine(const struct ew *e, uint32_t r, uint32_t i)
+static void affine_row(const struct ew *e, uint32_t r, uint32_t *out)
 {
-	return e->s[0][0] + r * e->s[1][0] + i * e->b->param;
+	uint32_t first = e->s[0][0] + r * e->s[1][0], step = e->b->param;
+
+	for (uint32_t i = 0; i < e->lanes; i++)
+		out[i] = first + i * step;
 }
 
 static uint32_t fill_value(uint32_t fill, enum domain dom)
@@ -207,12 +218,17 @@ static uint32_t fill_value(uint32_t fill, enum domain dom)
 
 static void affine_select(struct ew *e, const uint32_t *in, uint32_t *out)
 {
-	uint32_t fill = fill_value(e->b->func, e->dom);
+	_Alignas(64) uint32_t keep[LANES], fill[LANES];
+	static const uint32_t zero[LANES];
 
-	for (uint32_t r = 0; r < e->dst.n; r++)
-		for (uint32_t i = 0; i < e->lanes; i++)
-			out[r * LANES + i] = golden_alu(e->b->op0, affine(e, r, i), 0, DOM_INT) ?
-					     in[r * LANES + i] : fill;
+	for (uint32_t i = 0; i < LANES; i++)
+		fill[i] = fill_value(e->b->func, e->dom);
+	for (uint32_t r = 0; r < e->dst.n; r++) {
+		affine_row(e, r, keep);
+		e->k->alu(keep, zero, 0, 1, e->lanes, e->b->op0, DOM_INT, false);
+		memcpy(out + r * LANES, in + r * LANES, ROW_BYTES);
+		e->k->select(out + r * LANES, fill, 0, keep, 1, e->lanes, false);
+	}
 }
 
 static int bad_index(struct ew *e, uint32_t r, uint32_t i, uint32_t v, uint32_t n)
@@ -262,8 +278,7 @@ static void part_reduce(struct ew *e, const uint32_t *in, uint32_t lanes, uint32
 static void iota(struct ew *e, uint32_t *out)
 {
 	for (uint32_t r = 0; r < e->dst.n; r++)
-		for (uint32_t i = 0; i < e->lanes; i++)
-			out[r * LANES + i] = affine(e, r, i);
+		affine_row(e, r, out + r * LANES);
 }
 
 static int compute(struct ew *e, const uint32_t *in, const uint32_t *in1, uint32_t *out,
