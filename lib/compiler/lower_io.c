@@ -6,6 +6,7 @@
  */
 #include "lower_wide.h"
 
+#define LEAST_ROW 64	/* elements of a partition, if there are as many */
 #define CHUNK 2048	/* 64-bit elements per partition at once */
 
 /* The type of the host's elements as a transfer sees them; of 64-bit integers, one half. */
@@ -49,7 +50,7 @@ void wide_move(const struct wide *w, const struct dram_view *view, struct mir_bu
 
 	mem.stride[0] = w->each * words * elem;
 	mem.stride[3] = elem;
-	mir_dma(w->l->m, load ? NCA_ENGINE_SYNC : mir_store_engine(w->l->m), load ? &sbuf : &mem,
+	mir_dma(w->l->m, mir_store_engine(w->l->m), load ? &sbuf : &mem,
 		load ? &mem : &sbuf, size, (uint16_t)(load ? elem : 4), cast, 0);
 }
 
@@ -92,7 +93,8 @@ static void convert(struct wide *w, int64_t n, void (*chunk)(const struct wide *
 	for (w->at = 0; w->at < n; w->at += w->parts * w->each) {
 		int64_t left = n - w->at;
 
-		w->each = min64(CHUNK, ceil_div(left, NCA_PARTITIONS));
+		/* A row is a descriptor, and an engine takes no less time for fewer elements. */
+		w->each = min64(left, max64(LEAST_ROW, min64(CHUNK, ceil_div(left, NCA_PARTITIONS))));
 		w->parts = min64(NCA_PARTITIONS, left / w->each);
 		mir_next_block(w->l->m);
 		chunk(w);

@@ -239,6 +239,19 @@ static struct mir_mem dram_side(const struct space *s, int k, const struct space
 	return m;
 }
 
+/*
+ * What sends for a tile. Loads and stores of many tiles are sent for by two engines, so that none waits behind the
+ * other; but the engine that loads is far behind if it has weights to send for, and the first tile is waited for.
+ */
+static enum nca_engine bring_engine(const struct lower *l, const struct space *s, const struct space_tile *t,
+				    const struct mir_mem *src)
+{
+	for (int i = 0; i < s->rank; i++)
+		if (t->at[i])
+			return NCA_ENGINE_SYNC;
+	return mir_load_engine(l->m, src);
+}
+
 void space_bring(struct lower *l, const struct space *s, int k, const struct space_tile *t,
 		 const struct dram_view *from, uint8_t dtype, struct space_part *part)
 {
@@ -259,7 +272,7 @@ void space_bring(struct lower *l, const struct space *s, int k, const struct spa
 		memcpy(&size[1], p.size, sizeof(p.size));
 		join_transfer(size, &dst, &src);
 		/* Only what nobody writes may be read early. */
-		mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(from->dtype),
+		mir_dma(l->m, bring_engine(l, s, t, &src), &dst, &src, size, nca_dtype_size(from->dtype),
 			from->dtype != dtype,
 			from->buf ? 0 : (uint64_t)part_elems(&p) * nca_dtype_size(dtype));
 	}

@@ -166,7 +166,8 @@ static void load_tile(struct lower *l, struct rows *r, struct tile *t, int64_t a
 	dst.buf = t->buf;
 	src.stride[0] = u->stride;
 	src.stride[3] = nca_dtype_size(view->dtype);
-	mir_dma(l->m, NCA_ENGINE_SYNC, &dst, &src, size, nca_dtype_size(view->dtype),
+	/* Not behind weights that are sent for long before they are needed. */
+	mir_dma(l->m, mir_store_engine(l->m), &dst, &src, size, nca_dtype_size(view->dtype),
 		view->dtype != l->dtype, 0);
 	turn_in(l, r, t, r->nn * r->rows * r->s.w);
 }
