@@ -169,7 +169,8 @@ static int exec_ldstat(struct exec *x, uint64_t end)
 	if ((!st->launch.timed_only || x->p->by_register) &&
 	    exec_range(x, b, nca_dtype_size(a->dtype), &lo, &hi))
 		return -1;
-	if (st->loaded & x->p->cells) {		/* tiles that share a cell are gone */
+	/* Tiles that share a cell are gone; where one has just these cells there is no other. */
+	if (st->loaded & x->p->cells && s->cells != x->p->cells) {
 		for (int i = 0; i < 16; i++) {
 			if (!(st->stat[i].cells & x->p->cells))
 				continue;
