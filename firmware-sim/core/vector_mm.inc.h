@@ -262,7 +262,7 @@ INLINE void diagonal_ahead(const struct mm_args *a, uint32_t n, uint32_t *row, u
  */
 INLINE void diagonal_rows(const struct mm_args *a, const float *w, uint32_t m)
 {
-	uint32_t row = 0, at = 0, vectors = (m + VL - 1) / VL;
+	uint32_t row = 0, at = 0;
 
 	for (uint32_t n = 0; n < a->n; n++) {
 		const uint8_t *mov = a->mov + a->mov_off[n];
@@ -271,8 +271,7 @@ INLINE void diagonal_rows(const struct mm_args *a, const float *w, uint32_t m)
 		vf r[LANES / VL] = { 0 };
 
 		diagonal_ahead(a, n, &row, &at);
-		UNROLL
-		for (uint32_t v = 0; v < vectors; v++) {
+		for (uint32_t v = 0; v < (m + VL - 1) / VL; v++) {
 			vi x = ld(mov + v * VL * 4);
 
 			r[v] = v_fma((vf)ld(w + v * VL), (vf)x, splatf(0));
@@ -283,8 +282,7 @@ INLINE void diagonal_rows(const struct mm_args *a, const float *w, uint32_t m)
 			one_row(a, n);
 			continue;
 		}
-		UNROLL
-		for (uint32_t v = 0; v < vectors; v++) {
+		for (uint32_t v = 0; v < (m + VL - 1) / VL; v++) {
 			vf sum = a->accumulate ? (vf)ld(out + v * VL * 4) + r[v] : r[v];
 
 			st_lanes(out + v * VL * 4, (vi)canonical(sum), v * VL, m);
