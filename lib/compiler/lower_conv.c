@@ -192,7 +192,7 @@ static void lower_band(struct conv *c, struct conv_band *b, bool keep_weights)
 {
 	c->band = b;
 	conv_make_tiles(c);
-	for (size_t i = 0; i < c->num_blocks; i++) {
+	for (int64_t i = b->cb0; i < b->cb0 + b->ncb; i++) {
 		if (!keep_weights)
 			c->num_loaded = 0;
 		lower_block(c, &c->blocks[i]);
@@ -204,13 +204,14 @@ static void lower_bands(struct conv *c)
 {
 	size_t num;
 	bool cut;
-	struct conv_band *bands = conv_make_bands(c, &num, &cut);
+	struct conv_band *bands;
 	/* Packed rows take two transfers to come, and little room. */
 	size_t ahead = c->packed ? 2 : 1;
 	uint64_t weights = 0;
 
 	for (size_t i = 0; i < c->num_blocks; i++)
 		weights += c->blocks[i].bytes;
+	bands = conv_make_bands(c, weights, &num, &cut);
 	c->bands = bands;
 	/* The next band is brought while one is computed; what crosses the host link, earlier. */
 	for (size_t i = 0; i < STAGED_AHEAD && i < num; i++)

@@ -41,9 +41,10 @@ struct conv_block {
 	uint64_t bytes;		/* of weights, per partition */
 };
 
-/* Output rows that are computed together, with what they need in SBUF. */
+/* Output rows, and blocks of their channels, that are computed together, with what they need in SBUF. */
 struct conv_band {
 	int64_t n0, nn, r0, rows;
+	int64_t cb0, ncb;
 	struct rows in, residual, out;
 	struct rows staged;	/* few channels: rows of the image that come with this band */
 };
@@ -88,7 +89,8 @@ uint8_t *conv_stationary(const struct conv *c, const struct conv_block *b,
 bool conv_finish_tile(struct conv *c, const struct conv_tile *t, const struct conv_block *b);
 
 /* ---- lower_conv_band.c: what is in SBUF at once ---- */
-struct conv_band *conv_make_bands(struct conv *c, size_t *num, bool *cut);
+/* @weights: bytes per partition. @cut: the weights are needed again for every band. */
+struct conv_band *conv_make_bands(struct conv *c, uint64_t weights, size_t *num, bool *cut);
 /* The rows of the image that @b needs and no band before it, for an input with few channels. */
 void conv_stage_band(struct conv *c, struct conv_band *b);
 void conv_bring_band(struct conv *c, struct conv_band *b);

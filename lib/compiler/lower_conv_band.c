@@ -162,7 +162,8 @@ void conv_bring_band(struct conv *c, struct conv_band *b)
 		lower_operand_rows(c->l, ir_in(c->op, IR_CONV_X), &b->in);
 	}
 	b->out = (struct rows){ .s = c->y,
-				.ncb = ceil_div(c->y.c, NCA_PARTITIONS),
+				.cb0 = b->cb0,
+				.ncb = b->ncb,
 				.n0 = b->n0,
 				.nn = b->nn,
 				.r0 = b->r0,
@@ -213,18 +214,44 @@ static bool band_size(const struct conv *c, int64_t *images, int64_t *rows)
 	return true;
 }
 
-struct conv_band *conv_make_bands(struct conv *c, size_t *num, bool *cut)
+/*
+ * A result that is too large, of an input that is not: some of its channels at a time, for all pixels. The
+ * weights then come once, and not for every band of rows; and a single row may be too large. 0 if that does
+ * not fit or does not matter.
+ */
+static int64_t band_blocks(const struct conv *c, uint64_t weights)
 {
-	int64_t images, rows;
+	const struct nca_target *t = c->l->m->target;
+	int64_t limit = (int64_t)lower_band_bytes(t), row = c->y.w * c->l->elem;
+
+	if (c->packed || lower_is_banded(c->l, ir_in(c->op, IR_CONV_X)) || !lower_is_banded(c->l, c->op->out) ||
+	    (weights <= t->sbuf_bytes / 4 && (int64_t)c->num_blocks * row <= limit))
+		return 0;
+	return limit / (c->y.n * c->y.h * row);
+}
+
+struct conv_band *conv_make_bands(struct conv *c, uint64_t weights, size_t *num, bool *cut)
+{
+	int64_t images, rows, all = (int64_t)c->num_blocks, blocks = band_blocks(c, weights);
 	struct conv_band *bands;
 	size_t at = 0;
 
 	*cut = band_size(c, &images, &rows);
-	*num = (size_t)(ceil_div(c->y.n, images) * ceil_div(c->y.h, rows));
+	if (blocks > 0) {
+		images = c->y.n;
+		rows = c->y.h;
+	} else {
+		blocks = all;
+	}
+	*num = (size_t)(ceil_div(c->y.n, images) * ceil_div(c->y.h, rows) * ceil_div(all, blocks));
 	bands = cc_new_n(c->l->cc, struct conv_band, *num);
 	for (int64_t n = 0; n < c->y.n; n += images)
 		for (int64_t r = 0; r < c->y.h; r += rows)
-			bands[at++] = (struct conv_band) { .n0 = n, .nn = min64(images, c->y.n - n),
-							   .r0 = r, .rows = min64(rows, c->y.h - r) };
+			for (int64_t b = 0; b < all; b += blocks)
+				bands[at++] = (struct conv_band) {
+					.n0 = n, .nn = min64(images, c->y.n - n), .r0 = r,
+					.rows = min64(rows, c->y.h - r), .cb0 = b,
+					.ncb = min64(blocks, all - b)
+				};
 	return bands;
 }

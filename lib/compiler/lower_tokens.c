@@ -62,10 +62,11 @@ static void copy_out(struct lower *l, const struct mir_tile *dst, const struct m
 	mir_elementwise(l->m, &copy);
 }
 
-/* @num tokens in partitions, in SBUF as [token][channel], with the channel blocks of @r. */
+/* @num tokens in partitions, in SBUF as [token][channel], with some of the channel blocks of @r. */
 struct tile {
 	struct mir_buf *buf;
 	int64_t at, num;	/* first pixel of @r, how many */
+	int64_t cb0, ncb;	/* counted from the first block of @r */
 };
 
 static uint64_t pixels_at(const struct lower *l, const struct rows *r, int64_t cb, int64_t pixel)
@@ -76,16 +77,17 @@ static uint64_t pixels_at(const struct lower *l, const struct rows *r, int64_t c
 /* [token][channel] to [channel][token], as many blocks at a time as a bank takes. */
 static void turn_in(struct lower *l, const struct rows *r, const struct tile *t, int64_t pixels)
 {
-	int64_t per = max64(1, bank_elems(l) / t->num), cb = 0;
+	int64_t per = max64(1, bank_elems(l) / t->num), cb = t->cb0, end = t->cb0 + t->ncb;
 
-	while (cb < r->ncb) {
+	while (cb < end) {
 		int64_t parts = block_parts(r->s.c, r->cb0 + cb), n = 0;
 		uint32_t psum = mir_psum(l->m, 1);
 		struct mir_tile from, to;
 
-		for (; n < per && cb + n < r->ncb && block_parts(r->s.c, r->cb0 + cb + n) == parts; n++) {
+		for (; n < per && cb + n < end && block_parts(r->s.c, r->cb0 + cb + n) == parts; n++) {
 			struct mir_tile src = mir_sbuf_tile(
-				t->buf, (uint64_t)((cb + n) * NCA_PARTITIONS) * l->elem, l->dtype, t->num);
+				t->buf, (uint64_t)((cb - t->cb0 + n) * NCA_PARTITIONS) * l->elem, l->dtype,
+				t->num);
 			struct mir_tile dst = mir_psum_tile(
 				psum + (uint32_t)(n * t->num) * l->elem, l->dtype, parts);
 
@@ -105,8 +107,8 @@ static void turn_out(struct lower *l, const struct rows *r, const struct tile *t
 {
 	int64_t per = bank_elems(l) / NCA_PARTITIONS;
 
-	for (int64_t cb = 0; cb < r->ncb; cb += per) {
-		int64_t n = min64(per, r->ncb - cb), channels = 0;
+	for (int64_t cb = t->cb0; cb < t->cb0 + t->ncb; cb += per) {
+		int64_t n = min64(per, t->cb0 + t->ncb - cb), channels = 0;
 		uint32_t psum = mir_psum(l->m, 1);
 		struct mir_tile from, to;
 
@@ -123,19 +125,22 @@ static void turn_out(struct lower *l, const struct rows *r, const struct tile *t
 			channels += parts;
 		}
 		from = mir_shape(mir_psum_tile(psum, l->dtype, t->num), 1, 1, channels, 0, 0, 1);
-		to = mir_shape(mir_sbuf_tile(t->buf, (uint64_t)(cb * NCA_PARTITIONS) * l->elem, l->dtype,
-					     t->num), 1, 1, channels, 0, 0, 1);
+		to = mir_shape(mir_sbuf_tile(t->buf, (uint64_t)((cb - t->cb0) * NCA_PARTITIONS) * l->elem,
+					     l->dtype, t->num), 1, 1, channels, 0, 0, 1);
 		copy_out(l, &to, &from);
 	}
 }
 
-/* Channels that the rows hold. */
-static int64_t num_channels(const struct rows *r)
+/* Channels of a tile. */
+static int64_t num_channels(const struct rows *r, const struct tile *t)
 {
-	return min64(r->ncb * NCA_PARTITIONS, r->s.c - r->cb0 * NCA_PARTITIONS);
+	return min64(t->ncb * NCA_PARTITIONS, r->s.c - (r->cb0 + t->cb0) * NCA_PARTITIONS);
 }
 
-/* Call @turn for every tile of up to 128 tokens, with the place of its first in device memory. */
+/*
+ * Call @turn for every tile of up to 128 tokens, and as many of their channels as may wait to be
+ * turned, with the place of its first element in device memory.
+ */
 static void for_tiles(struct lower *l, struct rows *r, const int64_t stride[4],
 		      void (*turn)(struct lower *l, struct rows *r, struct tile *t, int64_t at,
 				   const struct runs *u, const struct dram_view *view),
@@ -143,14 +148,19 @@ static void for_tiles(struct lower *l, struct rows *r, const int64_t stride[4],
 {
 	struct runs u = find_runs(r, stride);
 	int64_t base = r->n0 * stride[0] + r->r0 * stride[2] + r->cb0 * NCA_PARTITIONS * stride[1];
+	int64_t most = max64(1, (int64_t)lower_band_bytes(l->m->target) / (NCA_PARTITIONS * (int64_t)l->elem));
 	struct tile t = { .at = 0 };
 
 	for (int64_t i = 0; i < u.num[0]; i++)
 		for (int64_t j = 0; j < u.num[1]; j++)
 			for (int64_t k = 0; k < u.len; k += t.num) {
+				int64_t at = base + i * u.step[0] + j * u.step[1] + k * u.stride;
+
 				t.num = min64(NCA_PARTITIONS, u.len - k);
-				turn(l, r, &t, base + i * u.step[0] + j * u.step[1] + k * u.stride, &u,
-				     view);
+				for (t.cb0 = 0; t.cb0 < r->ncb; t.cb0 += t.ncb) {
+					t.ncb = min64(most, r->ncb - t.cb0);
+					turn(l, r, &t, at + t.cb0 * NCA_PARTITIONS * stride[1], &u, view);
+				}
 				t.at += t.num;
 			}
 }
@@ -158,7 +168,7 @@ static void for_tiles(struct lower *l, struct rows *r, const int64_t stride[4],
 static void load_tile(struct lower *l, struct rows *r, struct tile *t, int64_t at,
 		      const struct runs *u, const struct dram_view *view)
 {
-	int64_t channels = num_channels(r), size[4] = { t->num, 1, 1, channels };
+	int64_t channels = num_channels(r, t), size[4] = { t->num, 1, 1, channels };
 	struct mir_mem dst = { .space = MIR_SBUF, .dtype = l->dtype, .stride = { 1, 0, 0, l->elem } };
 	struct mir_mem src = lower_view_mem(view, (uint64_t)at);
 
@@ -175,7 +185,7 @@ static void load_tile(struct lower *l, struct rows *r, struct tile *t, int64_t a
 static void store_tile(struct lower *l, struct rows *r, struct tile *t, int64_t at,
 		       const struct runs *u, const struct dram_view *view)
 {
-	int64_t channels = num_channels(r), size[4] = { t->num, 1, 1, channels };
+	int64_t channels = num_channels(r, t), size[4] = { t->num, 1, 1, channels };
 	struct mir_mem src = { .space = MIR_SBUF, .dtype = l->dtype, .stride = { 1, 0, 0, l->elem } };
 	struct mir_mem dst = lower_view_mem(view, (uint64_t)at);
 

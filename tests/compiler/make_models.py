@@ -429,6 +429,10 @@ def models():
     yield "bands_parked", Chain(8, 14), [(1, 8, 64, 64)]
     # Batches inside of the tokens, as torch.nn.MultiheadAttention has them: no image can be had alone.
     yield "bands_heads", Fn(lambda m, x: x + m(x, x, x, need_weights=False)[0], nn.MultiheadAttention(384, 6)), [(640, 3, 384)]
+    # A result that is worked on some channels at a time; rows of tokens that are turned in pieces.
+    yield "bands_channels", nn.Sequential(nn.Linear(64, 9000), nn.ReLU()), [(1, 320, 64)]
+    yield "bands_channels_residual", Fn(lambda m, x, y: F.relu(m(x) + y), nn.Linear(64, 5000)), [(1, 600, 64), (1, 600, 5000)]
+    yield "tokens_wide", nn.Linear(5000, 5), [(1, 130, 5000)]
     yield "bands_add", Fn(lambda a, b, c: F.relu(a + b + c)), [(2, 3, 170, 180), (2, 3, 170, 180), (3, 1, 180)]
     yield "bands_const", Fn(lambda a: a + torch.arange(60000.).view(2, 150, 200) / 60000), [(1, 2, 150, 200)]
     yield "bands_bn_relu", nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.AvgPool2d(5, 5)), [(2, 3, 200, 160)]
