@@ -361,6 +361,25 @@ size_t onnx_operator_names(const char **names, size_t max)
 	return n.num_names;
 }
 
+/*
+ * Empty vectors are the shape of a scalar, or lists of nothing. An empty image or matrix has a meaning to
+ * operators that look at shapes or move pieces; to all others it is a dimension they would divide by.
+ */
+static void refuse_empty(struct onnx_node *n)
+{
+	static const char *const fine[] = { "Cast", "Concat", "Expand", "Flatten", "Identity",
+					    "Reshape", "Shape", "Size", "Slice", "Squeeze",
+					    "Transpose", "Unsqueeze" };
+
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+		if (n->proto->op_type && !strcmp(n->proto->op_type, fine[i]))
+			return;
+	for (size_t i = 0; i < n->num_in; i++)
+		if (n->in[i] && n->in[i]->type.rank > 1 && !ir_type_elements(&n->in[i]->type))
+			onnx_node_fail(n, "input %zu has no elements, and empty tensors cannot be compiled",
+				       i);
+}
+
 struct ir_value *onnx_import_node(struct onnx_node *n)
 {
 	const char *domain = n->proto->domain;
@@ -376,6 +395,7 @@ struct ir_value *onnx_import_node(struct onnx_node *n)
 	if (domain && domain[0] && strcmp(domain, "ai.onnx"))
 		onnx_node_fail(n, "the operator %.40s of the domain '%.80s' cannot be compiled",
 			       n->proto->op_type ? n->proto->op_type : "?", domain);
+	refuse_empty(n);
 	v = import(n);
 	if (v) {
 		onnx_attrs_done(n);
