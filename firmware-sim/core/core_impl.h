@@ -156,6 +156,7 @@ struct stationary {
 	uint16_t cells;		/* 0: free */
 	uint8_t k, m;
 	uint8_t kind;		/* enum mm_kind of the loaded values */
+	bool diagonal;		/* see struct mm_args */
 	uint64_t ready;
 	float *panel;
 	/* Not packed yet: rows of it in a slot, which the first matmul packs as it goes. */

@@ -99,6 +99,27 @@ void stationary_settle(struct core_state *st, const uint8_t *p, uint64_t len)
 	}
 }
 
+/* Of most tiles the first row tells. */
+static bool is_diagonal(const struct stationary *s)
+{
+	if (s->k != s->m || s->kind == MM_INT)
+		return false;
+	for (uint32_t k = 0; k < s->k; k++) {
+		for (uint32_t m0 = 0; m0 < s->m; m0 += PANEL) {
+			const float *row = s->panel + (size_t)m0 * s->k + k * PANEL;
+			uint32_t others = 0;
+
+			for (uint32_t m = 0; m < PANEL; m++)	/* past the last it is 0 */
+				others += row[m] != 0;
+			if (k >= m0 && k < m0 + PANEL)
+				others -= row[k - m0] != 0;
+			if (others)
+				return false;
+		}
+	}
+	return true;
+}
+
 /* Whole panels of FP32 that lie regularly can be multiplied where they are. */
 static bool usable_as_is(const struct mm_tile *t)
 {
@@ -148,7 +169,8 @@ static int exec_ldstat(struct exec *x, uint64_t end)
 	if ((!st->launch.timed_only || x->p->by_register) &&
 	    exec_range(x, b, nca_dtype_size(a->dtype), &lo, &hi))
 		return -1;
-	if (st->loaded & x->p->cells) {		/* tiles that share a cell are gone */
+	/* Tiles that share a cell are gone; where one has just these cells there is no other. */
+	if (st->loaded & x->p->cells && s->cells != x->p->cells) {
 		for (int i = 0; i < 16; i++) {
 			if (!(st->stat[i].cells & x->p->cells))
 				continue;
@@ -163,6 +185,7 @@ static int exec_ldstat(struct exec *x, uint64_t end)
 	s->kind = x->p->kind;
 	s->ready = end;
 	s->src = NULL;
+	s->diagonal = false;
 	if (st->launch.timed_only)
 		return 0;
 	if (!s->panel) {
@@ -175,13 +198,14 @@ static int exec_ldstat(struct exec *x, uint64_t end)
 		if (usable_as_is(&t)) {
 			s->src = t.row[0] + t.offset;
 			s->pitch = t.pitch;
-		} else {
-			x->k->pack(&t);
+			return 0;
 		}
-		return 0;
+		x->k->pack(&t);
+	} else {
+		mem_touch(&st->mem[NCA_MEM_SBUF], lo, hi);
+		load_panel(x, s, (a->offset & NCA_AP_OFFSET_MASK) + (uint32_t)((int32_t)lo - b->lo));
 	}
-	mem_touch(&st->mem[NCA_MEM_SBUF], lo, hi);
-	load_panel(x, s, (a->offset & NCA_AP_OFFSET_MASK) + (uint32_t)((int32_t)lo - b->lo));
+	s->diagonal = is_diagonal(s);
 	return 0;
 }
 
@@ -253,7 +277,8 @@ static int exec_matmul(struct exec *x)
 	a = (struct mm_args){ .stat = s->panel, .panel = (size_t)PANEL * s->k, .pitch = PANEL,
 			      .k = s->k, .m = s->m,
 			      .mov_off = x->core->off[0], .out_off = x->core->off[1],
-			      .accumulate = x->in->flags & NCA_F_ACCUMULATE };
+			      .accumulate = x->in->flags & NCA_F_ACCUMULATE,
+			      .diagonal = s->diagonal };
 	a.mov = widen(x, (b->src.offset & NCA_AP_OFFSET_MASK) +
 		      (uint32_t)((int32_t)slo - x->p->src[0].lo), x->core->off[0], &n);
 	a.n = n;

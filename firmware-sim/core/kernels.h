@@ -38,6 +38,7 @@ struct mm_args {
 	uint8_t *out;		/* row i at out + out_off[i]: m consecutive FP32 (or INT32) */
 	const uint32_t *out_off;
 	bool accumulate;
+	bool diagonal;		/* k is m, and every stationary element but [i][i] is a zero */
 	/* Not NULL: leave the stationary elements here, in panels as pack() makes them. */
 	float *keep;
 	struct {		/* rows that will be read soon: have them brought nearer */

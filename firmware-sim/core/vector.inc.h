@@ -4,6 +4,7 @@
  * defines VL (lanes of a vector), VTABLE, VNAME and these few operations:
  *
  *   vf canonical(vf)       every NaN becomes the canonical one
+ *   bool any(vi)           is any bit set?
  *   vf v_max(vf, vf)       as maxps: the second operand if one is NaN or both are zero
  *   vf v_fma(vf, vf, vf)   vf v_sqrt(vf)   vf v_rint(vf)   vf v_floor(vf)   vf v_ceil(vf)
  *   vi v_cvt(vf)           FP32 to INT32, nearest even, 0x80000000 out of range

@@ -31,6 +31,11 @@ static inline __attribute__((always_inline)) vf canonical(vf a)
 	return (vf)_mm256_blendv_ps(x, nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
 }
 
+static inline __attribute__((always_inline)) bool any(vi a)
+{
+	return !_mm256_testz_si256((__m256i)a, (__m256i)a);
+}
+
 static inline __attribute__((always_inline)) vf v_max(vf a, vf b)
 {
 	return (vf)_mm256_max_ps((__m256)a, (__m256)b);

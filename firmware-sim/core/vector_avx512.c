@@ -31,6 +31,11 @@ static inline __attribute__((always_inline)) vf canonical(vf a)
 	return (vf)_mm512_mask_mov_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), nan);
 }
 
+static inline __attribute__((always_inline)) bool any(vi a)
+{
+	return _mm512_test_epi32_mask((__m512i)a, (__m512i)a);
+}
+
 static inline __attribute__((always_inline)) vf v_max(vf a, vf b)
 {
 	return (vf)_mm512_max_ps((__m512)a, (__m512)b);

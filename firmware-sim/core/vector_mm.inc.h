@@ -6,6 +6,7 @@
 /* ---- matmul ------------------------------------------------------------------------- */
 #define MV_MAX	(MM_COLS / VL)	/* vectors of one step over columns */
 #define NB_MAX	6		/* moving rows at a time */
+#define DIAGONAL_AHEAD	12u	/* rows */
 
 struct tile {			/* of the result */
 	const struct mm_args *a;
@@ -224,11 +225,92 @@ static void aim(struct tile *t, uint32_t c)
 	}
 }
 
+static void matmul(const struct mm_args *a);
+
+/* Row @n as any other tile's. */
+static __attribute__((noinline)) void one_row(const struct mm_args *a, uint32_t n)
+{
+	struct mm_args one = *a;
+
+	one.diagonal = false;
+	one.mov_off += n;
+	one.out_off += n;
+	one.n = 1;
+	matmul(&one);
+}
+
+/* Lines of the next tile, one for every row of this one, and rows of this one before their turn. */
+INLINE void diagonal_ahead(const struct mm_args *a, uint32_t n, uint32_t *row, uint32_t *at)
+{
+	if (n + DIAGONAL_AHEAD < a->n) {
+		_mm_prefetch((const char *)a->mov + a->mov_off[n + DIAGONAL_AHEAD], _MM_HINT_T0);
+		_mm_prefetch((const char *)a->out + a->out_off[n + DIAGONAL_AHEAD], _MM_HINT_T0);
+	}
+	if (*row >= a->ahead.rows)
+		return;
+	_mm_prefetch((const char *)a->ahead.at + *row * a->ahead.pitch + *at, _MM_HINT_T1);
+	*at += 64;
+	if (*at >= a->ahead.bytes) {
+		*at = 0;
+		++*row;
+	}
+}
+
+/*
+ * Depthwise convolutions. Zeroes times what is finite change a sum only if it is -0, which
+ * takes a product too small for FP32: rows with either go the long way.
+ */
+INLINE void diagonal_rows(const struct mm_args *a, const float *w, uint32_t m)
+{
+	uint32_t row = 0, at = 0;
+
+	for (uint32_t n = 0; n < a->n; n++) {
+		const uint8_t *mov = a->mov + a->mov_off[n];
+		uint8_t *out = a->out + a->out_off[n];
+		vi odd = splat(0);
+		vf r[LANES / VL] = { 0 };
+
+		diagonal_ahead(a, n, &row, &at);
+		for (uint32_t v = 0; v < (m + VL - 1) / VL; v++) {
+			vi x = ld(mov + v * VL * 4);
+
+			r[v] = v_fma((vf)ld(w + v * VL), (vf)x, splatf(0));
+			odd |= (x & 0x7f800000) == 0x7f800000;
+			odd |= (vi)r[v] == INT32_MIN;
+		}
+		if (any(odd)) {
+			one_row(a, n);
+			continue;
+		}
+		for (uint32_t v = 0; v < (m + VL - 1) / VL; v++) {
+			vf sum = a->accumulate ? (vf)ld(out + v * VL * 4) + r[v] : r[v];
+
+			st_lanes(out + v * VL * 4, (vi)canonical(sum), v * VL, m);
+		}
+	}
+}
+
+static void matmul_diagonal(const struct mm_args *a)
+{
+	float w[LANES] = { 0 };
+
+	for (uint32_t m = 0; m < a->m; m++)
+		w[m] = a->stat[m / PANEL * a->panel + m * a->pitch + m % PANEL];
+	if (a->m == 32)		/* the usual one: a quarter of the array, in registers */
+		diagonal_rows(a, w, 32);
+	else
+		diagonal_rows(a, w, a->m);
+}
+
 static void matmul(const struct mm_args *a)
 {
 	uint32_t groups = (a->n + NB_MAX - 1) / NB_MAX, call = 0;
 	struct tile t = { .a = a };
 
+	if (a->diagonal) {
+		matmul_diagonal(a);
+		return;
+	}
 	pace(&t, groups * ((a->m + MM_COLS - 1) / MM_COLS));
 	for (uint32_t m0 = 0; m0 < a->m; m0 += MM_COLS) {
 		uint32_t cols = a->m - m0 < MM_COLS ? a->m - m0 : MM_COLS;

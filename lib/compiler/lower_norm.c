@@ -4,6 +4,8 @@
  * matrix of ones, which leave the sum in every partition: first of the elements, then of the squares
  * of what is left without the mean. Between the two everything is FP32.
  */
+#include <nca/cost.h>
+
 #include "lower.h"
 
 #define BANK_FP32 (NCA_PSUM_BANK_BYTES / 4)
@@ -22,6 +24,7 @@ struct piece {
 	const struct rows *x, *y;
 	int64_t at_x, at_y, num;	/* from the first pixel of the rows */
 	struct mir_buf *centred, *squares;
+	struct mir_tile sum, square_sum;	/* in PSUM */
 };
 
 static struct mir_tile flat(struct mir_tile t, int64_t n)
@@ -83,56 +86,107 @@ static struct mir_scalar imm(float value)
 	return (struct mir_scalar) { .kind = MIR_S_IMM, .imm = value };
 }
 
-static void finish_block(const struct norm *n, const struct piece *p, struct mir_tile rstd,
-			 int64_t cb)
-{
-	struct mir_tile centred = in_work(n, p, p->centred, NCA_FP32, cb);
-	struct mir_tile y = in_rows(n, p->y, p->at_y, p->num, cb);
-	struct mir_scalar scale = imm(1.0f), shift = imm(0.0f);
+/* ---- stages ---- */
 
-	rstd.nparts = (uint8_t)block_parts(n->channels, cb);
-	if (!n->has_scale && !n->has_shift) {
-		combine(n, &y, &centred, &rstd, NCA_ALU_MUL);
-		return;
-	}
-	combine(n, &centred, &centred, &rstd, NCA_ALU_MUL);
-	if (n->has_scale)
-		scale = lower_column_scalar(n->l, n->scale + (uint64_t)cb * 4);
-	if (n->has_shift)
-		shift = lower_column_scalar(n->l, n->shift + (uint64_t)cb * 4);
-	activate(n, &y, &centred, NCA_FUNC_IDENTITY, scale, shift);
-}
-
-static void lower_piece(const struct norm *n, struct piece *p)
+/* The mean, negative. */
+static void find_mean(const struct norm *n, struct piece *p)
 {
 	const struct mir_scalar none = { .kind = MIR_S_NONE };
 	struct mir *m = n->l->m;
-	struct mir_tile sum = flat(mir_psum_tile(mir_psum(m, 1), NCA_FP32, NCA_PARTITIONS), p->num);
-	struct mir_tile squares =
-		flat(mir_psum_tile(mir_psum(m, 1), NCA_FP32, NCA_PARTITIONS), p->num);
-	float share = 1.0f / (float)n->channels;
 
-	p->centred = mir_sbuf(m, (uint64_t)(n->blocks * p->num) * 4, "layer norm, centred");
-	p->squares = mir_sbuf(m, (uint64_t)(n->blocks * p->num) * n->l->elem, "layer norm, squares");
+	p->sum = flat(mir_psum_tile(mir_psum(m, 1), NCA_FP32, NCA_PARTITIONS), p->num);
 	for (int64_t cb = 0; cb < n->blocks; cb++) {
 		struct mir_tile x = in_rows(n, p->x, p->at_x, p->num, cb);
 
-		add_up(n, &sum, &x, cb);
+		add_up(n, &p->sum, &x, cb);
 	}
-	activate(n, &sum, &sum, NCA_FUNC_IDENTITY, imm(-share), none);
+	activate(n, &p->sum, &p->sum, NCA_FUNC_IDENTITY, imm(-1.0f / (float)n->channels), none);
+}
+
+static void centre(const struct norm *n, struct piece *p)
+{
+	p->centred = mir_sbuf(n->l->m, (uint64_t)(n->blocks * p->num) * 4, "layer norm, centred");
 	for (int64_t cb = 0; cb < n->blocks; cb++) {
-		struct mir_tile x = in_rows(n, p->x, p->at_x, p->num, cb), mean = sum;
+		struct mir_tile x = in_rows(n, p->x, p->at_x, p->num, cb), mean = p->sum;
 		struct mir_tile centred = in_work(n, p, p->centred, NCA_FP32, cb);
-		struct mir_tile square = in_work(n, p, p->squares, n->l->dtype, cb);
 
 		mean.nparts = (uint8_t)block_parts(n->channels, cb);
 		combine(n, &centred, &x, &mean, NCA_ALU_ADD);
-		activate(n, &square, &centred, NCA_FUNC_SQUARE, none, none);
-		add_up(n, &squares, &square, cb);
 	}
-	activate(n, &squares, &squares, NCA_FUNC_RSQRT, imm(share), imm(n->op->attr.epsilon));
-	for (int64_t cb = 0; cb < n->blocks; cb++)
-		finish_block(n, p, squares, cb);
+}
+
+static void add_squares(const struct norm *n, struct piece *p)
+{
+	const struct mir_scalar none = { .kind = MIR_S_NONE };
+	struct mir *m = n->l->m;
+
+	p->squares = mir_sbuf(m, (uint64_t)(n->blocks * p->num) * n->l->elem, "layer norm, squares");
+	p->square_sum = flat(mir_psum_tile(mir_psum(m, 1), NCA_FP32, NCA_PARTITIONS), p->num);
+	for (int64_t cb = 0; cb < n->blocks; cb++) {
+		struct mir_tile centred = in_work(n, p, p->centred, NCA_FP32, cb);
+		struct mir_tile square = in_work(n, p, p->squares, n->l->dtype, cb);
+
+		activate(n, &square, &centred, NCA_FUNC_SQUARE, none, none);
+		add_up(n, &p->square_sum, &square, cb);
+	}
+}
+
+static void find_deviation(const struct norm *n, struct piece *p)
+{
+	activate(n, &p->square_sum, &p->square_sum, NCA_FUNC_RSQRT, imm(1.0f / (float)n->channels),
+		 imm(n->op->attr.epsilon));
+}
+
+static bool has_columns(const struct norm *n)
+{
+	return n->has_scale || n->has_shift;
+}
+
+static void divide(const struct norm *n, struct piece *p)
+{
+	for (int64_t cb = 0; cb < n->blocks; cb++) {
+		struct mir_tile centred = in_work(n, p, p->centred, NCA_FP32, cb), rstd = p->square_sum;
+		struct mir_tile y = in_rows(n, p->y, p->at_y, p->num, cb);
+
+		rstd.nparts = (uint8_t)block_parts(n->channels, cb);
+		combine(n, has_columns(n) ? &centred : &y, &centred, &rstd, NCA_ALU_MUL);
+	}
+}
+
+static void scale_and_shift(const struct norm *n, struct piece *p)
+{
+	for (int64_t cb = 0; cb < n->blocks && has_columns(n); cb++) {
+		struct mir_tile centred = in_work(n, p, p->centred, NCA_FP32, cb);
+		struct mir_tile y = in_rows(n, p->y, p->at_y, p->num, cb);
+		struct mir_scalar scale = imm(1.0f), shift = imm(0.0f);
+
+		if (n->has_scale)
+			scale = lower_column_scalar(n->l, n->scale + (uint64_t)cb * 4);
+		if (n->has_shift)
+			shift = lower_column_scalar(n->l, n->shift + (uint64_t)cb * 4);
+		activate(n, &y, &centred, NCA_FUNC_IDENTITY, scale, shift);
+	}
+}
+
+/*
+ * Each stage needs the one before it, on another engine. So that engines do not wait for each other, several
+ * pieces are on their way, a stage apart, in an order in which each engine finds first what has been ready longest.
+ */
+static void lower_pieces(const struct norm *n, struct piece *pieces, int64_t num)
+{
+	static const struct {
+		int behind;
+		void (*stage)(const struct norm *n, struct piece *p);
+	} stages[] = { { 2, find_deviation }, { 1, centre }, { 2, divide }, { 3, scale_and_shift },
+		       { 1, add_squares }, { 0, find_mean } };
+
+	for (int64_t step = 0; step < num + 3; step++)
+		for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+			int64_t at = step - stages[i].behind;
+
+			if (at >= 0 && at < num)
+				stages[i].stage(n, &pieces[at]);
+		}
 }
 
 /* Where the first pixel of @want is in @r, which is all of the tensor or the same rows. */
@@ -144,19 +198,25 @@ static int64_t pixels_before(const struct rows *r, const struct rows *want)
 static void lower_part(const struct norm *n, const struct rows *want)
 {
 	int64_t pixels = want->nn * want->rows * want->s.w;
-	int64_t fit = (int64_t)n->l->m->target->sbuf_bytes / 8 / (n->blocks * 4);
+	/* Three of them at a time. */
+	int64_t fit = (int64_t)n->l->m->target->sbuf_bytes / 24 / (n->blocks * 4), num;
 	struct rows x = *want, y = *want;
+	struct piece *pieces;
 
 	mir_next_block(n->l->m);
 	lower_operand_rows(n->l, ir_in(n->op, IR_NORM_X), &x);
 	lower_result_rows(n->l, n->op->out, &y);
 	fit = max64(1, min64(fit, BANK_FP32));
-	for (int64_t at = 0; at < pixels; at += fit) {
-		struct piece p = { .x = &x, .y = &y, .at_x = pixels_before(&x, want) + at,
-				   .at_y = pixels_before(&y, want) + at, .num = min64(fit, pixels - at) };
-
-		lower_piece(n, &p);
-	}
+	/* At least two, unless they would take as long as one. */
+	if (pixels >= 2 * NCA_II)
+		fit = min64(fit, ceil_div(pixels, 2));
+	num = ceil_div(pixels, fit);
+	pieces = cc_new_n(n->l->cc, struct piece, (size_t)num);
+	for (int64_t i = 0; i < num; i++)
+		pieces[i] = (struct piece) { .x = &x, .y = &y, .at_x = pixels_before(&x, want) + i * fit,
+					     .at_y = pixels_before(&y, want) + i * fit,
+					     .num = min64(fit, pixels - i * fit) };
+	lower_pieces(n, pieces, num);
 	lower_finish_rows(n->l, n->op->out, &y);
 }
 

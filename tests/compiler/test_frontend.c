@@ -419,6 +419,23 @@ static void test_refusals(void)
 	expect_refused(&m, "th", "Tanh", "steep");
 
 	one_input(&m);
+	t = model_floats(&m, "w", DIMS(1, 4), 0, 1);
+	t->dims[0] = 0;
+	t->n_float_data = 0;
+	n = model_node(&m, "ReduceSumSquare", "nil", "w", "y");
+	model_attr_int(&m, n, "keepdims", 0);
+	model_output(&m, "y");
+	expect_refused(&m, "nil", "ReduceSumSquare", "no elements");
+
+	one_input(&m);
+	model_ints(&m, "t", (const int64_t[]) { 0 }, 1);
+	n = model_node(&m, "Cast", "c", "x", "s");
+	model_attr_int(&m, n, "to", 6);
+	model_node(&m, "NegativeLogLikelihoodLoss", "loss", "s t", "y");
+	model_output(&m, "y");
+	expect_refused(&m, "loss", "NegativeLogLikelihoodLoss", "floating-point");
+
+	one_input(&m);
 	model_node(&m, "Relu", "r", "x", "y");
 	expect_refused(&m, "no outputs", "", "");
 

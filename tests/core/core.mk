@@ -3,7 +3,7 @@ $(OBJ)/tests/core/%.o: FILE_CFLAGS := -I.
 
 UNIT_TESTS += test_core
 test_core_SRCS := $(addprefix tests/core/, main.c harness.c test_engine.c test_dma.c test_lanes.c test_tables.c test_random.c oracle.c coverage.c random_inst.c values.c test_timing.c test_stalls.c test_cost.c test_control.c \
-	test_check.c test_fault.c test_func.c test_alias.c)
+	test_check.c test_fault.c test_func.c test_alias.c test_diagonal.c)
 test_core_ARCHIVES := ncasim
 test_core_LIBS := -lcunit -lm
 

@@ -89,5 +89,6 @@ void suite_check(void);
 void suite_dma(void);
 void suite_threads(void);
 void suite_alias(void);
+void suite_diagonal(void);
 
 #endif

@@ -13,6 +13,7 @@ int main(void)
 	suite_dma();
 	suite_control();
 	suite_alias();
+	suite_diagonal();
 	suite_lanes();
 	suite_func();
 	suite_fault();
