@@ -47,6 +47,17 @@ struct nca_inst *emit(struct prog *p, uint32_t engine, uint32_t opcode)
 	return in;
 }
 
+struct nca_inst *emit_next(struct prog *p, uint32_t engine, uint32_t opcode)
+{
+	struct nca_inst *in = emit(p, engine, opcode);
+
+	if (p->in_order)
+		wait_ge(in, 0, p->in_order);
+	update_add(in, 0, 1);
+	p->in_order++;
+	return in;
+}
+
 void prog_end(struct prog *p)
 {
 	for (uint32_t e = 0; e < NCA_ENGINES; e++)

@@ -12,6 +12,7 @@ struct prog {
 	const struct nca_target *target;
 	struct nca_program_header header;
 	struct nca_inst inst[NCA_ENGINES][MAX_INST];
+	uint32_t in_order;	/* instructions of emit_next() */
 };
 
 struct slot {
@@ -41,6 +42,8 @@ struct run {
 
 void prog_init(struct prog *p, uint32_t target);
 struct nca_inst *emit(struct prog *p, uint32_t engine, uint32_t opcode);
+/* One that comes after all of emit_next() before it, whichever engines have them (semaphore 0). */
+struct nca_inst *emit_next(struct prog *p, uint32_t engine, uint32_t opcode);
 /* Appends HALT to every stream that has instructions. */
 void prog_end(struct prog *p);
 

@@ -14,25 +14,16 @@ enum {
 	LIVE = 8192,			/* bytes per partition that the programs use */
 	WEIGHTS = (NCA_PARTITIONS + 8) * LIVE,
 	STEPS = 60,
-	SEM = 0,
 	DUMP_SBUF = 2, DUMP_PSUM = 3,	/* slots */
 };
 
 static uint8_t weights[WEIGHTS], first[WEIGHTS];
 static uint8_t sbuf[2][NCA_PARTITIONS * LIVE], psum[2][NCA_PARTITIONS * LIVE];
 static struct prog p;
-static uint32_t issued;
 
-/* Every instruction comes after the one before, whichever engine has it. */
 static struct nca_inst *next(uint32_t engine, uint32_t opcode)
 {
-	struct nca_inst *in = emit(&p, engine, opcode);
-
-	if (issued)
-		wait_ge(in, SEM, issued);
-	update_add(in, SEM, 1);
-	issued++;
-	return in;
+	return emit_next(&p, engine, opcode);
 }
 
 static void dma(uint32_t part, uint32_t nparts, uint32_t offset, uint32_t bytes, uint32_t slot,
@@ -128,7 +119,6 @@ static void program(uint64_t seed)
 	struct rng rng = { seed * 2654435761u + 1 };
 
 	prog_init(&p, NCA_TARGET_NCA2);
-	issued = 0;
 	for (uint32_t i = 0; i < WEIGHTS; i += 4) {
 		uint32_t b = rng_float_bits(&rng);
 
@@ -186,7 +176,6 @@ static void yielding(void)
 	static struct run r;
 
 	prog_init(&p, NCA_TARGET_NCA2);
-	issued = 0;
 	memset(first, 0x41, sizeof(first));
 	memcpy(weights, first, sizeof(weights));
 	dma(0, 128, 0, LIVE, 0, 0, LIVE, true);
@@ -211,7 +200,6 @@ static void yielding_tile(void)
 	uint32_t between = 0;
 
 	prog_init(&p, NCA_TARGET_NCA2);
-	issued = 0;
 	for (uint32_t i = 0; i < WEIGHTS; i += 4)
 		memcpy(first + i, &(float){ (float)(i % 1020) - 500 }, 4);
 	dma(0, 128, 0, LIVE, 0, 0, LIVE, true);

@@ -11,22 +11,15 @@
 
 #include "harness.h"
 
-enum { N = 60, TILE = 0, MOVING = 512, LIVE = 1024, SEM = 0 };
+enum { N = 60, TILE = 0, MOVING = 512, LIVE = 1024 };
 
 static float tile[NCA_PARTITIONS][NCA_PARTITIONS], moving[NCA_PARTITIONS][N];
 static float start[NCA_PARTITIONS][N], result[2][NCA_PARTITIONS][N];
 static struct prog p;
-static uint32_t issued;
 
 static struct nca_inst *next(uint32_t engine, uint32_t opcode)
 {
-	struct nca_inst *in = emit(&p, engine, opcode);
-
-	if (issued)
-		wait_ge(in, SEM, issued);
-	update_add(in, SEM, 1);
-	issued++;
-	return in;
+	return emit_next(&p, engine, opcode);
 }
 
 static void move(uint32_t mem, uint32_t offset, uint32_t slot, uint32_t words, bool to_chip)
@@ -54,7 +47,6 @@ static void program(uint32_t part, uint32_t k, bool accumulate)
 	struct nca_inst *in;
 
 	prog_init(&p, NCA_TARGET_NCA2);
-	issued = 0;
 	move(NCA_MEM_SBUF, TILE, 0, NCA_PARTITIONS, true);
 	move(NCA_MEM_SBUF, MOVING, 1, N, true);
 	move(NCA_MEM_PSUM, 0, 2, N, true);
