@@ -238,11 +238,23 @@ static struct ir_value *transposed(struct onnx_node *n, struct ir_value *v)
 	return onnx_transpose(n, v, perm);
 }
 
-static void need_elements(struct recurrent *r, const struct ir_value *v, int64_t num, const char *what)
+/* Operand @slot, where the node has it, is [@a][@b], or [@a][@b][@c] if there is a @c. */
+static void need_shape(struct recurrent *r, size_t slot, const char *what, int64_t a, int64_t b, int64_t c)
 {
-	if (ir_type_elements(&v->type) != num * r->directions)
-		onnx_node_fail(r->n, "%s has %" PRId64 " elements instead of %" PRId64, what,
-			       ir_type_elements(&v->type), num * r->directions);
+	const int64_t want[3] = { a, b, c };
+	const struct ir_type *t;
+	int rank = c ? 3 : 2;
+	bool same;
+
+	if (!r->n->in[slot])
+		return;
+	t = &r->n->in[slot]->type;
+	same = t->rank == rank;
+	for (int i = 0; same && i < rank; i++)
+		same = t->dim[i] == want[i];
+	if (!same)	/* "%.0" of 0 is nothing */
+		onnx_node_fail(r->n, "%s must have %d dimensions, %" PRId64 " x %" PRId64 "%s%.0" PRId64,
+			       what, rank, a, b, c ? " x " : "", c);
 }
 
 /* Input and recurrent biases add up, but for the one a GRU takes before its reset gate. */
@@ -332,7 +344,7 @@ static void read_attributes(struct recurrent *r, int gates)
 {
 	struct onnx_node *n = r->n;
 	const char *direction = "forward";
-	int64_t hidden = 0, v = 0;
+	int64_t hidden = 0, v = 0, rows, states[2];
 
 	onnx_need_inputs(n, 3, gates == 4 ? 8 : 6);
 	onnx_attr_string(n, "direction", &direction);
@@ -362,16 +374,17 @@ static void read_attributes(struct recurrent *r, int gates)
 	if (r->steps > MAX_STEPS)
 		onnx_node_fail(n, "a sequence of %" PRId64 " steps is longer than %d, which can be "
 				  "unrolled", r->steps, MAX_STEPS);
-	need_elements(r, n->in[1], gates * r->hidden * n->in[0]->type.dim[2], "W");
-	need_elements(r, n->in[2], gates * r->hidden * r->hidden, "R");
-	if (n->in[3])
-		need_elements(r, n->in[3], 2 * gates * r->hidden, "B");
-	if (n->in[5])
-		need_elements(r, n->in[5], r->batch * r->hidden, "initial_h");
-	if (gates == 4 && n->in[6])
-		need_elements(r, n->in[6], r->batch * r->hidden, "initial_c");
-	if (gates == 4 && n->in[7])
-		need_elements(r, n->in[7], 3 * r->hidden, "P");
+	rows = gates * r->hidden;
+	need_shape(r, 1, "W", r->directions, rows, n->in[0]->type.dim[2]);
+	need_shape(r, 2, "R", r->directions, rows, r->hidden);
+	need_shape(r, 3, "B", r->directions, 2 * rows, 0);
+	states[0] = r->batch_first ? r->batch : r->directions;
+	states[1] = r->batch_first ? r->directions : r->batch;
+	need_shape(r, 5, "initial_h", states[0], states[1], r->hidden);
+	if (gates == 4) {
+		need_shape(r, 6, "initial_c", states[0], states[1], r->hidden);
+		need_shape(r, 7, "P", r->directions, 3 * r->hidden, 0);
+	}
 	read_activations(r);
 }
 
