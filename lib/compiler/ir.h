@@ -171,6 +171,7 @@ struct ir_op {
 	struct ir_value *out;
 	struct ir_attrs attr;
 	bool repeated;		/* begins, or follows, operators that are repeated for other images */
+	bool alike;		/* their weights come in the same transfers each time */
 	struct ir_op *prev, *next;
 };
 

@@ -167,7 +167,7 @@ struct lower *lower_graph(struct ir_graph *g, const struct lower_options *option
 	lower_plan_columns(l);
 	for (struct ir_op *op = g->first; op; op = op->next) {
 		/* The same transfers for every group of images. */
-		if (op->repeated)
+		if (op->alike)
 			lower_close_weights(l);
 		l->repeats |= op->repeated;
 		mir_next_block(l->m);

@@ -13,6 +13,7 @@ struct batch {
 	struct ir_graph *g;
 	const struct nca_target *target;
 	bool single;			/* one image at a time, as far as that goes */
+	bool alike;		/* weights come in the same transfers for every group */
 	int64_t images;
 	uint32_t elem;
 	struct ir_op **op;		/* in order */
@@ -195,6 +196,7 @@ static void clone(struct batch *b, int64_t from, int64_t to, struct group *k, st
 		copy = pass_op(b->g, op->opcode, op, op->num_inputs, in, &op->attr, before);
 		copy->out->cdim = op->out->cdim;
 		copy->repeated = at == from;
+		copy->alike = copy->repeated && b->alike;
 		k->map[op->out->id] = copy->out;
 		for (int i = 0; i < op->num_inputs && next; i++) {
 			struct ir_value *v = ir_in(op, i);
@@ -230,6 +232,15 @@ static void clone_all(struct batch *b, int64_t join, struct group *group, int64_
 	}
 }
 
+/*
+ * Weights that every group brings are in the file once if their transfers are the same each time. Where
+ * these end at the groups' borders something has to wait, so they do if the file would double otherwise.
+ */
+static bool worth_alike(const struct batch *b, int64_t join, int64_t groups)
+{
+	return groups > 1 && weight_bytes(b, join) > weight_bytes(b, b->num) / (uint64_t)(groups - 1);
+}
+
 static void split(struct batch *b, int64_t join, int64_t groups, bool overlap)
 {
 	struct ir_op *before = b->op[join - 1]->next;
@@ -241,6 +252,7 @@ static void split(struct batch *b, int64_t join, int64_t groups, bool overlap)
 		group[k].num = b->images * (k + 1) / groups - group[k].from;
 		group[k].map = cc_new_n(b->g->cc, struct ir_value *, ids);
 	}
+	b->alike = worth_alike(b, join, groups);
 	clone_all(b, join, group, groups, overlap, before);
 	for (int64_t at = 0; at < join; at++) {
 		struct ir_value *v = b->op[at]->out, **part;
@@ -255,6 +267,7 @@ static void split(struct batch *b, int64_t join, int64_t groups, bool overlap)
 		op = pass_op(b->g, IR_CONCAT, b->op[at], (int)groups, part, &attr, before);
 		op->out->cdim = v->cdim;
 		op->repeated = true;
+		op->alike = b->alike;
 		ir_replace_all_uses(b->g, v, op->out);
 	}
 	for (int64_t at = join - 1; at >= 0; at--)
