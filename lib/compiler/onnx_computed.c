@@ -3,6 +3,8 @@
  * Slice, Pad and Trilu whose bounds the graph computes. The model declares the shape of the result; which
  * elements go there is computed as indices on the device.
  */
+#include <inttypes.h>
+
 #include "onnx_computed.h"
 #include "onnx_gather.h"
 
@@ -67,6 +69,10 @@ struct ir_value *onnx_computed_slice(struct onnx_node *n)
 		struct ir_map_builder b;
 		marg first, step;
 
+		if (t->dim[d] > x->type.dim[d])
+			onnx_node_fail(n, "the model declares %" PRId64 " elements for dimension %d of its "
+					  "result, and there are only %" PRId64, t->dim[d], d,
+				       x->type.dim[d]);
 		onnx_map_begin(n, &b);
 		/* Ends beyond the tensor only make the result smaller, and its size is known. */
 		first = clamp(&b, onnx_wrap_index(&b, ir_map_input(&b, start), x->type.dim[d]),
